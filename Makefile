@@ -1,0 +1,68 @@
+# One target for each thing a person does. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SITE = $(shell $(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")
+PIP := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check -qq
+# The MNIST files of a folder that lies beside this one are used where nothing else is named.
+INKWELL_MNIST_DIR ?= $(realpath $(wildcard ../shared/mnist))
+export INKWELL_MNIST_DIR
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test test-unit test-integration lint type bench lock clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
+
+up: $(VENV)/installed ## install, start Redis, worker and service, train a first model
+	@$(BIN)/inkwell up
+
+down: ## stop what `make up` started
+	@$(BIN)/inkwell down
+
+test: $(VENV)/developed ## run every test
+	@$(BIN)/python -m pytest
+
+test-unit: $(VENV)/developed ## run the tests that start no server
+	@$(BIN)/python -m pytest -m "not integration"
+
+test-integration: $(VENV)/developed ## run the tests that start Redis, worker and gunicorn
+	@$(BIN)/python -m pytest -m integration
+
+lint: $(VENV)/developed ## check style and spelling
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell
+
+type: $(VENV)/developed ## check types
+	@$(BIN)/mypy
+
+bench: $(VENV)/developed ## print the figures of the README
+	@$(BIN)/python benchmarks/headline.py
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
+
+lock: $(VENV)/developed ## write the lock files anew from pyproject.toml
+	@echo setuptools | $(LOCK) pyproject.toml - --output-file requirements.lock
+	@$(LOCK) --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) --group redis-server --no-deps --output-file requirements-redis.lock
+
+clean: ## remove the environment (the store in ./var stays)
+	rm -rf $(VENV)
+
+# pip works on the environment from outside: Debian's python3 has no ensurepip.
+$(BIN)/python:
+	@$(PYTHON) -m pip --version >/dev/null || { echo "pip is missing: apt install python3-pip" >&2; exit 1; }
+	@$(PYTHON) -m venv --without-pip $(VENV)
+
+$(VENV)/installed: requirements.lock pyproject.toml Makefile | $(BIN)/python
+	@echo "Installing into $(VENV) ..."
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@command -v redis-server >/dev/null || $(PIP) install --require-hashes --no-deps --upgrade \
+		--only-binary :all: --python-version 3.12 --target $(SITE) -r requirements-redis.lock \
+		|| echo "No Redis binary for this machine: install redis-server, or set INKWELL_REDIS_URL."
+	@touch $@
+
+$(VENV)/developed: $(VENV)/installed requirements-dev.lock
+	@echo "Installing the tools of development ..."
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""The command line and the Python client: they speak HTTP to the service."""

@@ -1,0 +1,72 @@
+"""`inkwell models` and `inkwell jobs`: what there is."""
+
+import click
+
+from inkwell.client import Answer, Client
+from inkwell.settings import Settings
+from inkwell.tables import moment, print_json, print_table
+from inkwell.watching import epochs, reason
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+
+
+@click.command()
+@as_json
+@click.pass_obj
+def models(settings: Settings, as_json: bool) -> None:
+    """List the models and their versions."""
+    with Client.from_settings(settings) as client:
+        answer = client.models()
+        listed = answer["models"]
+        versions = {m["name"]: client.versions(m["name"])["versions"] for m in listed}
+    if as_json:
+        print_json([model | {"versions": versions[model["name"]]} for model in listed])
+        return
+    print_table(
+        ["model", "version", "aliases", "test accuracy", "data set", "created"],
+        (_version_row(name, version) for name in versions for version in versions[name]),
+        empty="No models yet: train one with `inkwell train --wait`.",
+    )
+
+
+def _version_row(model: str, version: Answer) -> tuple[object, ...]:
+    return (
+        model,
+        version["version"],
+        ", ".join(version["aliases"]),
+        version["test_accuracy"],
+        version["dataset"],
+        moment(version["created_at"]),
+    )
+
+
+@click.command()
+@click.option("--status", help="Only jobs of this status.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@as_json
+@click.pass_obj
+def jobs(settings: Settings, status: str | None, limit: int, as_json: bool) -> None:
+    """List the latest training jobs."""
+    with Client.from_settings(settings) as client:
+        page = client.jobs(limit=limit, **({"status": status} if status else {}))
+    if as_json:
+        print_json(page)
+        return
+    print_table(
+        ["id", "status", "model", "data set", "epoch", "result", "created"],
+        (_job_row(job) for job in page["jobs"]),
+        empty="No jobs yet: start one with `inkwell train`.",
+    )
+
+
+def _job_row(job: Answer) -> tuple[object, ...]:
+    config, progress, result = job["config"], job.get("progress") or {}, job.get("result") or {}
+    return (
+        job["id"],
+        job["status"],
+        config["model"],
+        config["dataset"],
+        f"{progress.get('epoch', 0)}/{epochs(job)}",
+        reason(job) or result.get("test_accuracy"),
+        moment(job["times"]["created_at"]),
+    )

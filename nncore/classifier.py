@@ -1,0 +1,71 @@
+"""Pixels in, probabilities out: how a version answers, in the worker and in the service."""
+
+import numpy as np
+
+from nncore.arrays import Floats, Ints, Pixels, Shape
+from nncore.layers import Dense
+from nncore.losses import Loss
+from nncore.network import Network
+from nncore.scaling import PixelScaler
+
+CHUNK = 1024  # rows at once: bounds the memory of a large batch, costs no time
+
+
+class Classifier:
+    """A trained network with what surrounds it. Read-only: many threads may share it.
+
+    Parameters
+    ----------
+    network : Network
+        Trained. Not modified.
+    scaler : PixelScaler
+        The scaling of the training. It is folded into a copy of the first layer's parameters
+        where that is dense, so that bytes need one cast and no multiplication.
+    loss : Loss
+        Knows how outputs become probabilities.
+    """
+
+    def __init__(self, network: Network, scaler: PixelScaler, loss: Loss) -> None:
+        self._loss = loss
+        self._scaler: PixelScaler | None = scaler
+        self._network = Network(network.layers, network.input_shape)
+        self._network.params[...] = network.params
+        if isinstance(network.layers[0], Dense):
+            self._fold(scaler)
+            self._scaler = None
+        self._network.params.flags.writeable = False
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one row of pixels."""
+        return self._network.input_shape
+
+    def probabilities(self, pixels: Pixels) -> Floats:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        pixels : uint8 or float array (n, *input_shape)
+            0-255.
+
+        Returns
+        -------
+        probabilities : float32 array (n, k)
+            Rows sum to 1.
+        """
+        chunks = [self._answer(pixels[i : i + CHUNK]) for i in range(0, len(pixels), CHUNK)]
+        return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+
+    def predict(self, pixels: Pixels) -> Ints:
+        """Return the most probable class of each row, int array (n,)."""
+        return self.probabilities(pixels).argmax(axis=1)
+
+    def _answer(self, pixels: Pixels) -> Floats:
+        x = self._scaler(pixels) if self._scaler else pixels.astype(np.float32, copy=False)
+        return self._loss.probabilities(self._network.logits(x))
+
+    def _fold(self, scaler: PixelScaler) -> None:
+        """Use (s x + o) W + b = x (s W) + (o sum(W) + b)."""
+        params = {name: param for name, param, _ in self._network.named_params()}
+        params["0.b"] += np.float32(scaler.offset) * params["0.W"].sum(axis=0)
+        params["0.W"] *= np.float32(scaler.scale)

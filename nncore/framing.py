@@ -1,0 +1,68 @@
+"""MNIST's framing: a digit in a 20x20 box, its centre of mass in the middle of 28x28.
+
+Source: LeCun, Cortes & Burges, "THE MNIST DATABASE of handwritten digits": size-normalised to fit
+a 20x20 box keeping the aspect ratio, grey by anti-aliasing, then centred by mass in 28x28.
+"""
+
+import numpy as np
+
+from nncore.arrays import Floats, Pixels
+from nncore.errors import ShapeError
+
+SIDE = 28
+BOX = 20
+
+
+def frame_digit(ink: Floats) -> Pixels:
+    """Bring one digit to MNIST's framing.
+
+    Parameters
+    ----------
+    ink : float array (h, w)
+        0 for paper; the largest value is full ink.
+
+    Returns
+    -------
+    pixels : uint8 array (28, 28)
+        255 for full ink; all 0 where there is no ink.
+
+    Raises
+    ------
+    ShapeError
+        If `ink` is not two-dimensional.
+    """
+    if ink.ndim != 2:
+        raise ShapeError(f"Expected one picture (h, w); got shape {ink.shape}.")
+    framed = np.zeros((SIDE, SIDE))
+    if not ink.any():
+        return framed.astype(np.uint8)
+    digit = _crop(ink)
+    scale = BOX / max(digit.shape)
+    height, width = (max(1, round(length * scale)) for length in digit.shape)
+    digit = _resampling(digit.shape[0], height) @ digit @ _resampling(digit.shape[1], width).T
+    top, left = (_corner(digit.sum(axis=axis)) for axis in (1, 0))
+    framed[top : top + height, left : left + width] = digit
+    return np.clip(np.rint(framed * (255 / digit.max())), 0, 255).astype(np.uint8)
+
+
+def _crop(ink: Floats) -> Floats:
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _resampling(length: int, wanted: int) -> Floats:
+    """Return the matrix (wanted, length) that resamples a line with a triangle filter.
+
+    The filter is as wide as one wanted pixel where lines shrink, so nothing is skipped.
+    """
+    ratio = length / wanted
+    centres = (np.arange(wanted)[:, None] + 0.5) * ratio
+    distances = np.abs(np.arange(length) + 0.5 - centres) / max(ratio, 1.0)
+    weights = np.maximum(1 - distances, 0)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def _corner(mass: Floats) -> int:
+    """Return where to put a line of `mass` so that its centre falls into the middle of 28."""
+    centre = (mass * (np.arange(len(mass)) + 0.5)).sum() / mass.sum()
+    return int(np.clip(round(SIDE / 2 - centre), 0, SIDE - len(mass)))

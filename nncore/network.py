@@ -1,0 +1,186 @@
+"""The network: layers over one flat array of parameters, and one of gradients."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from nncore.arrays import Floats, Shape, Views
+from nncore.errors import ShapeError
+from nncore.layers import Layer
+
+Layout = list[dict[str, tuple[slice, Shape]]]
+
+
+def plan(layers: Sequence[Layer], input_shape: Shape) -> tuple[Layout, int]:
+    """Give each layer's parameters their places in one flat array.
+
+    All weights ``W`` stand first, then the rest, so that what concerns weights alone (weight
+    decay) is one slice.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+    input_shape : tuple of int
+        Shape of one row of input.
+
+    Returns
+    -------
+    layout : list of dict
+        For each layer: its parameters' names, with slice and shape.
+    size : int
+        Length of the flat array.
+
+    Raises
+    ------
+    ShapeError
+        If a layer does not fit the one before it; the message names it by position.
+    """
+    shapes = []
+    for position, layer in enumerate(layers):
+        try:
+            shapes.append(layer.param_shapes(input_shape))
+            input_shape = layer.output_shape(input_shape)
+        except ShapeError as error:
+            raise ShapeError(f"Layer {position}: {error}") from None
+    layout: Layout = [{} for _ in layers]
+    size = 0
+    for weights in (True, False):
+        for places, of_layer in zip(layout, shapes, strict=True):
+            for name, shape in of_layer.items():
+                if (name == "W") == weights:
+                    length = int(np.prod(shape))
+                    places[name] = (slice(size, size + length), shape)
+                    size += length
+    return layout, size
+
+
+def views(flat: Floats, layout: Layout) -> list[Views]:
+    """Return, for each layer, named views of `flat` in their shapes. Nothing is copied."""
+    return [
+        {name: flat[where].reshape(shape) for name, (where, shape) in places.items()}
+        for places in layout
+    ]
+
+
+class Network:
+    """Layers and their parameters.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+    input_shape : tuple of int
+        Shape of one row of input, ``(784,)`` for MNIST.
+    dtype : float dtype
+        float32; float64 only to check gradients.
+
+    Attributes
+    ----------
+    params, grads : float array (size,)
+        All parameters, and the gradients of the last `backward`. The layers see named views of
+        them, so writing into them changes the network.
+
+    Raises
+    ------
+    ShapeError
+        If a layer does not fit the one before it.
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer], input_shape: Sequence[int], *, dtype: Any = np.float32
+    ) -> None:
+        self.layers, self.input_shape = tuple(layers), tuple(input_shape)
+        layout, size = plan(self.layers, self.input_shape)
+        self.params, self.grads = np.zeros(size, dtype), np.zeros(size, dtype)
+        self._params, self._grads = views(self.params, layout), views(self.grads, layout)
+        # No layer at or before the first that has parameters needs the gradient of its input.
+        self._first = next((i for i, places in enumerate(layout) if places), len(layout))
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of one row of output."""
+        shape = self.input_shape
+        for layer in self.layers:
+            shape = layer.output_shape(shape)
+        return shape
+
+    def init(self, rng: np.random.Generator) -> None:
+        """Fill `params` in place with each layer's initial values, drawn from `rng` in order."""
+        for layer, params in zip(self.layers, self._params, strict=True):
+            layer.init(params, rng)
+
+    def logits(self, x: Floats) -> Floats:
+        """Return the outputs, (n, *output_shape), of `x`, (n, *input_shape). Keeps nothing."""
+        for layer, params in zip(self.layers, self._params, strict=True):
+            x, _ = layer.forward(params, x)
+        return x
+
+    def forward(self, x: Floats) -> tuple[Floats, list[Any]]:
+        """Return the outputs and the tape: what each layer keeps for `backward`."""
+        tape = []
+        for layer, params in zip(self.layers, self._params, strict=True):
+            x, cache = layer.forward(params, x)
+            tape.append(cache)
+        return x, tape
+
+    def backward(
+        self, tape: list[Any], dlogits: Floats, *, input_grad: bool = False
+    ) -> Floats | None:
+        """Write the gradients into `grads`, in place.
+
+        Parameters
+        ----------
+        tape : list
+            From `forward` of the same batch.
+        dlogits : float array (n, *output_shape)
+            d loss / d outputs.
+        input_grad : bool
+            Whether d loss / d input is wanted too.
+
+        Returns
+        -------
+        dx : float array (n, *input_shape), or None without `input_grad`
+        """
+        dy: Any = dlogits
+        for i in reversed(range(0 if input_grad else self._first, len(self.layers))):
+            params, grads = self._params[i], self._grads[i]
+            wanted = input_grad or i > self._first
+            dy = self.layers[i].backward(params, grads, tape[i], dy, input_grad=wanted)
+        return dy if input_grad else None
+
+    def named_params(self) -> Iterator[tuple[str, Floats, Floats]]:
+        """Yield ``"<layer>.<name>"``, and the views of its parameter and gradient."""
+        for i, (params, grads) in enumerate(zip(self._params, self._grads, strict=True)):
+            for name in params:
+                yield f"{i}.{name}", params[name], grads[name]
+
+    def to_tensors(self) -> dict[str, Floats]:
+        """Return the parameters as they are saved, by name: ``"0.weight"``.
+
+        Names and layout are those of PyTorch's ``nn.Sequential`` of the same layers.
+        """
+        return {
+            f"{i}.{name}": np.ascontiguousarray(tensor)
+            for i, (layer, params) in enumerate(zip(self.layers, self._params, strict=True))
+            for name, tensor in layer.to_tensors(params).items()
+        }
+
+    def from_tensors(self, tensors: dict[str, Floats]) -> None:
+        """Fill `params` in place from what `to_tensors` returned.
+
+        Raises
+        ------
+        ShapeError
+            If a tensor is missing, left over, or of another shape; nothing is changed then.
+        """
+        expected = {name: tensor.shape for name, tensor in self.to_tensors().items()}
+        came = {name: tensor.shape for name, tensor in tensors.items()}
+        if expected != came:
+            odd = sorted(n for n in {*expected, *came} if expected.get(n) != came.get(n))[0]
+            raise ShapeError(
+                f"Tensor {odd!r}: expected shape {expected.get(odd, 'none: there is no such')}, "
+                f"got {came.get(odd, 'none: it is missing')}."
+            )
+        for i, (layer, params) in enumerate(zip(self.layers, self._params, strict=True)):
+            names = layer.to_tensors(params)
+            layer.from_tensors(params, {name: tensors[f"{i}.{name}"] for name in names})

@@ -1,0 +1,248 @@
+"""The registry: numbered versions of models on disk, and which of them is live.
+
+Layout, below the store::
+
+    models/<model>/versions/<n>/weights.safetensors, manifest.json    immutable
+    models/<model>/aliases/<alias>                                    a number
+    models/<model>/aliases/history.jsonl                              who, when, from, to, why
+
+It needs no server: what the files say is what is live. Nothing is created by looking.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nncore.aliases import Aliases
+from nncore.durable import sync_folder, write_file
+from nncore.errors import CorruptVersionError, NotFoundError, ShapeError, VersionInUseError
+from nncore.manifest import Manifest
+from nncore.names import check_alias_name, check_model_name, is_alias_name, is_model_name
+from nncore.network import Network
+from nncore.weights import decode_weights, encode_weights
+
+LIVE = "live"
+WEIGHTS_FILE = "weights.safetensors"
+MANIFEST_FILE = "manifest.json"
+
+
+class Version(NamedTuple):
+    """A loaded version: its number, its network and its manifest."""
+
+    number: int
+    network: Network
+    manifest: Manifest
+
+
+class Registry:
+    """The versions in the store at `store`, a folder that need not exist yet."""
+
+    def __init__(self, store: Path) -> None:
+        self._models = store / "models"
+
+    def models(self) -> list[str]:
+        """Return the names of all models that have a version, sorted."""
+        names = _names(self._models)
+        return sorted(name for name in names if is_model_name(name) and self.versions(name))
+
+    def versions(self, model: str) -> list[int]:
+        """Return the numbers of the model's versions, ascending; none for an unknown model."""
+        return sorted(int(name) for name in _names(self._versions(model)) if _is_number(name))
+
+    def aliases(self, model: str) -> Aliases:
+        """Return the model's aliases, to look at. To move one, `promote`."""
+        return Aliases(self._folder(model) / "aliases")
+
+    def publish(self, model: str, network: Network, manifest: Manifest) -> int:
+        """Store a new version and return its number.
+
+        Everything is written into a hidden folder, put on the disk, and renamed to the next free
+        number. So no reader ever sees half a version, and of two workers that publish at once
+        each gets a number of its own.
+
+        Parameters
+        ----------
+        model : str
+        network : Network
+            Its parameters are what is stored.
+        manifest : Manifest
+            ``weights_sha256`` is filled in here.
+
+        Raises
+        ------
+        OSError
+            If the disk is full or not writable; nothing is left behind then.
+        """
+        check_model_name(model, "/model")
+        versions = self._versions(model)
+        versions.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=versions))
+        try:
+            weights = encode_weights(network.to_tensors())
+            digest = hashlib.sha256(weights).hexdigest()
+            manifest = dataclasses.replace(manifest, weights_sha256=digest)
+            write_file(staging / WEIGHTS_FILE, weights)
+            write_file(staging / MANIFEST_FILE, _to_json(manifest.to_dict()))
+            staging.chmod(0o755)
+            sync_folder(staging)
+            number = self._rename_to_next(staging, versions)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+        sync_folder(versions)
+        return number
+
+    def promote(
+        self, model: str, version: int, *, alias: str = LIVE, reason: str = "", actor: str = ""
+    ) -> int | None:
+        """Let `alias` name `version`, write a line of history, return what it named before.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version; the alias stays where it was.
+        ConfigError
+            If `alias` is no name.
+        """
+        check_alias_name(alias, "/alias")
+        self._require(model, version)
+        return self.aliases(model).move(alias, version, reason=reason, actor=actor)
+
+    def resolve(self, model: str, reference: str) -> int:
+        """Return the version number that `reference` stands for: a number, or an alias.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such model, version or alias; the message names those that exist.
+        """
+        if _is_number(reference):
+            self._require(model, int(reference))
+            return int(reference)
+        number = self.aliases(model).get(reference) if is_alias_name(reference) else None
+        if number is None:
+            versions = self._existing(model)
+            known = [*self.aliases(model).all(), *map(str, versions[-20:])]
+            raise NotFoundError(
+                f"Model {model!r} has no version or alias {reference!r}. "
+                f"It has: {', '.join(known)}."
+            )
+        return number
+
+    def manifest(self, model: str, version: int) -> Manifest:
+        """Return the version's manifest. Raises NotFoundError, CorruptVersionError."""
+        folder = self._require(model, version)
+        try:
+            values = json.loads((folder / MANIFEST_FILE).read_bytes())
+        except (ValueError, FileNotFoundError) as error:
+            raise CorruptVersionError(f"{MANIFEST_FILE} cannot be read: {error}") from error
+        return Manifest.from_dict(values)
+
+    def load(self, model: str, version: int) -> Version:
+        """Return the version with its network, after checking that it is what was published.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version.
+        CorruptVersionError
+            If the weights are not those whose SHA-256 the manifest names, or do not fit it.
+        """
+        manifest = self.manifest(model, version)
+        try:
+            content = (self._versions(model) / str(version) / WEIGHTS_FILE).read_bytes()
+        except FileNotFoundError as error:
+            raise CorruptVersionError(f"{WEIGHTS_FILE} is missing.") from error
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != manifest.weights_sha256:
+            raise CorruptVersionError(
+                f"{WEIGHTS_FILE} has SHA-256 {digest}; the manifest names "
+                f"{manifest.weights_sha256}."
+            )
+        network = manifest.build_network()
+        try:
+            network.from_tensors(decode_weights(content))
+        except ShapeError as error:
+            raise CorruptVersionError(f"{WEIGHTS_FILE} does not fit the layers: {error}") from error
+        return Version(version, network, manifest)
+
+    def delete(self, model: str, version: int) -> None:
+        """Remove a version. Raises NotFoundError; VersionInUseError where an alias names it."""
+        folder = self._require(model, version)
+        naming = [name for name, number in self.aliases(model).all().items() if number == version]
+        if naming:
+            raise VersionInUseError(
+                f"Version {version} of {model!r} is named by: {', '.join(naming)}."
+            )
+        removed = Path(tempfile.mkdtemp(prefix=".removed-", dir=folder.parent))
+        folder.rename(removed / folder.name)
+        shutil.rmtree(removed)
+
+    def prune(self, model: str, keep: int) -> list[int]:
+        """Remove all but the newest `keep` versions (at least 1) and those that an alias names.
+
+        The newest always stays, so that no number is given twice. Returns what was removed.
+        """
+        named = set(self.aliases(model).all().values())
+        old = [v for v in self.versions(model)[: -max(keep, 1)] if v not in named]
+        for version in old:
+            self.delete(model, version)
+        return old
+
+    def _rename_to_next(self, staging: Path, versions: Path) -> int:
+        taken = [int(name) for name in _names(versions) if _is_number(name)]
+        number = max(taken, default=0) + 1
+        while True:
+            try:
+                staging.rename(versions / str(number))
+            except OSError:
+                if not (versions / str(number)).exists():
+                    raise
+                number += 1
+            else:
+                return number
+
+    def _require(self, model: str, version: int) -> Path:
+        folder = self._versions(model) / str(version)
+        if not folder.is_dir():
+            versions = self._existing(model)
+            raise NotFoundError(
+                f"Model {model!r} has no version {version}. "
+                f"It has: {', '.join(map(str, versions[-20:]))}."
+            )
+        return folder
+
+    def _existing(self, model: str) -> list[int]:
+        versions = self.versions(model)
+        if not versions:
+            known = ", ".join(self.models()) or "none yet"
+            raise NotFoundError(f"There is no model {model!r}. There is: {known}.")
+        return versions
+
+    def _folder(self, model: str) -> Path:
+        if not is_model_name(model):
+            raise NotFoundError(f"{model[:80]!r} cannot name a model.")
+        return self._models / model
+
+    def _versions(self, model: str) -> Path:
+        return self._folder(model) / "versions"
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit() and len(name) <= 12 and name[0] != "0"
+
+
+def _to_json(values: dict[str, Any]) -> bytes:
+    return json.dumps(values, indent=2, allow_nan=False).encode() + b"\n"

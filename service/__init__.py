@@ -1,0 +1,1 @@
+"""HTTP: decode, predict, enqueue, manage versions."""

@@ -1,0 +1,74 @@
+"""Who may change something: the bearer of the admin token."""
+
+import hmac
+import logging
+import os
+import secrets
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from flask import current_app, request
+
+from service.problems import Problem
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TOKEN_FILE = "admin_token"  # noqa: S105 - a file's name
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def admin_token(settings: Settings) -> str:
+    """Return the token of the settings, else the one in the store, made at the first start."""
+    if settings.admin_token:
+        return settings.admin_token
+    path = settings.store / TOKEN_FILE
+    if not path.exists():
+        _make_token(path, settings)
+    return path.read_text().strip()
+
+
+def admin_only(view: Callable[P, R]) -> Callable[P, R]:
+    """Let a view run for the bearer of the token only: 401 without one, 403 with a wrong one."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not given:
+            raise Problem(
+                401,
+                "token-missing",
+                "This changes something: send 'Authorization: Bearer <INKWELL_ADMIN_TOKEN>'.",
+                headers={"WWW-Authenticate": 'Bearer realm="inkwell"'},
+            )
+        expected = current_app.extensions["admin_token"]
+        if not hmac.compare_digest(given.strip().encode(), expected.encode()):
+            raise Problem(403, "token-wrong", "The bearer token is not the admin token.")
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+def _make_token(path: Path, settings: Settings) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    token = secrets.token_urlsafe(32)
+    staged = path.with_name(f".{TOKEN_FILE}.{os.getpid()}")
+    with open(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f"{token}\n")
+    try:
+        # A link fails where another process was first: all then use that one's token.
+        os.link(staged, path)
+    except FileExistsError:
+        return
+    finally:
+        staged.unlink()
+    log.warning(
+        "No INKWELL_ADMIN_TOKEN is set. Made one for http://%s:%d, kept in %s: %s",
+        settings.host,
+        settings.port,
+        path,
+        token,
+    )

@@ -1,0 +1,38 @@
+"""The application: settings in, Flask out."""
+
+from flask import Flask
+
+from nncore.registry import Registry
+from service import health, models, predictions, problems, request_ids, training_jobs
+from service.admin import admin_token
+from service.job_queue import JobQueue
+from service.served import ServedModels
+from service.settings import Settings
+
+
+def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flask:
+    """Build the service.
+
+    Parameters
+    ----------
+    settings : Settings
+    job_queue : JobQueue, optional
+        In the place of the one in the Redis of `settings`.
+
+    Nothing is connected and no version is loaded before the first request.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb * 2**20
+    registry = Registry(settings.store)
+    app.extensions |= {
+        "settings": settings,
+        "admin_token": admin_token(settings),
+        "registry": registry,
+        "served_models": ServedModels(registry),
+        "job_queue": job_queue or JobQueue(settings.redis_url, settings.queue),
+    }
+    request_ids.register(app)
+    problems.register(app)
+    for blueprint in (predictions.bp, training_jobs.bp, models.bp, health.bp):
+        app.register_blueprint(blueprint)
+    return app

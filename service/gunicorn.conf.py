@@ -1,0 +1,33 @@
+"""``gunicorn -c service/gunicorn.conf.py service.wsgi:app``: settings from the environment."""
+
+import os
+import sys
+from pathlib import Path
+
+# One process a core: more BLAS threads than one would only wait for each other. OpenBLAS reads
+# this when NumPy is imported, so it stands before our own imports.
+os.putenv("OPENBLAS_NUM_THREADS", "1")
+
+from nncore.logs import dict_config
+from service.settings import Settings, SettingsError
+
+try:
+    _settings = Settings.from_env()
+except SettingsError as error:
+    sys.exit(f"Error: {error}")
+_memory = Path("/dev/shm")  # noqa: S108 - only heartbeats, in files that gunicorn unlinks at once
+
+bind = [f"{_settings.host}:{_settings.port}"]
+worker_class = "gthread"
+workers = _settings.web_workers
+threads = _settings.web_threads
+# Imports happen once, before the fork: processes start at once and share their memory.
+preload_app = True
+keepalive = 75
+timeout = 60
+graceful_timeout = 30
+worker_tmp_dir = str(_memory) if _memory.is_dir() else None
+control_socket_disable = True
+logconfig_dict = dict_config(_settings.log) | {
+    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True}}
+}

@@ -1,0 +1,42 @@
+"""Is this process alive, and can it answer?"""
+
+from flask import Blueprint, Response, current_app
+
+from nncore.errors import RegistryError
+from nncore.registry import LIVE
+from service.answers import answer
+from service.problems import RETRY_SECONDS
+from service.served import NotLiveError, ServedModels
+from service.settings import Settings
+
+bp = Blueprint("health", __name__)
+
+
+@bp.get("/livez")
+def livez() -> Response:
+    return answer({"status": "alive"})
+
+
+@bp.get("/readyz")
+def readyz() -> Response:
+    """Answer 200 where the default model has a version to answer with.
+
+    A refused version is told of here; as long as an older one answers, the process is ready.
+    Redis is not asked: predicting does not need it.
+    """
+    settings: Settings = current_app.extensions["settings"]
+    models: ServedModels = current_app.extensions["served_models"]
+    try:
+        version, reason = models.get(settings.model, LIVE).version, None
+    except (NotLiveError, RegistryError, OSError) as error:
+        version, reason = None, str(error)
+    state = {
+        "ready": version is not None,
+        "model": settings.model,
+        "version": version,
+        "reason": reason,
+        "refused": [refusal._asdict() for refusal in models.refusals()],
+    }
+    if version is None:
+        return answer(state, 503, {"Retry-After": RETRY_SECONDS})
+    return answer(state)

@@ -1,0 +1,139 @@
+"""Errors as RFC 9457 problem documents."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from flask import Flask, Response, g, request
+from redis.exceptions import RedisError
+from werkzeug.exceptions import HTTPException
+
+from nncore.errors import ConfigError, FieldError, NotFoundError, RegistryError, VersionInUseError
+from nncore.logs import with_fields
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = "5"
+
+# What a large upload may still send before the connection is closed on it: a client that writes
+# its whole body before it reads would otherwise see a reset instead of the answer.
+DRAIN_BYTES = 256 * 2**20
+DRAIN_STEP = 2**20
+
+
+class Problem(Exception):  # noqa: N818 - the word of RFC 9457
+    """An error with its answer.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status.
+    kind : str
+        What went wrong, in two or three words joined by ``-``; the end of the problem's type.
+    detail : str
+        What was expected, what came, where.
+    pointer : str, optional
+        JSON pointer to the field to blame.
+    errors : sequence of FieldError, optional
+        Where more than one field is to blame.
+    headers : mapping, optional
+    """
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        *,
+        pointer: str | None = None,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.errors = [FieldError(pointer, detail)] if pointer is not None else list(errors)
+        self.headers = dict(headers or {})
+
+    def response(self) -> Response:
+        """Return the problem document as an answer."""
+        document: dict[str, Any] = {
+            "type": f"urn:inkwell:problem:{self.kind}",
+            "title": self.kind.replace("-", " ").capitalize(),
+            "status": self.status,
+            "detail": self.detail,
+            "request_id": g.get("request_id"),
+        }
+        if self.errors:
+            document["errors"] = [error._asdict() for error in self.errors]
+        return Response(
+            orjson.dumps(document), self.status, headers=self.headers, mimetype=MEDIA_TYPE
+        )
+
+
+def unavailable(kind: str, detail: str) -> Problem:
+    """Return a 503 that tells when to try again."""
+    return Problem(503, kind, detail, headers={"Retry-After": RETRY_SECONDS})
+
+
+def register(app: Flask) -> None:
+    """Answer every error of `app` with a problem document."""
+    app.register_error_handler(Problem, _answer_problem)
+    app.register_error_handler(ConfigError, _answer_config_error)
+    app.register_error_handler(RegistryError, _answer_registry_error)
+    app.register_error_handler(RedisError, _answer_redis_error)
+    app.register_error_handler(HTTPException, _answer_http_exception)
+    app.register_error_handler(Exception, _answer_fault)
+
+
+def _answer_problem(problem: Problem) -> Response:
+    if problem.status == 413:
+        _drain()
+    return problem.response()
+
+
+def _answer_config_error(error: ConfigError) -> Response:
+    return Problem(422, "invalid-config", str(error), errors=error.errors).response()
+
+
+def _answer_registry_error(error: RegistryError) -> Response:
+    if isinstance(error, NotFoundError):
+        return Problem(404, "not-found", str(error)).response()
+    if isinstance(error, VersionInUseError):
+        return Problem(409, "version-in-use", str(error)).response()
+    return unavailable("version-refused", str(error)).response()
+
+
+def _answer_redis_error(error: RedisError) -> Response:
+    log.warning("The queue cannot be reached: %s", error)
+    detail = "The job queue cannot be reached now; predictions go on. Try again shortly."
+    return unavailable("queue-unreachable", detail).response()
+
+
+def _answer_http_exception(error: HTTPException) -> Response:
+    """Answer what Flask and Werkzeug raise: no such address, wrong method."""
+    status = error.code or 500
+    headers = {key: value for key, value in error.get_headers() if key in ("Allow", "Retry-After")}
+    detail = error.description or error.name
+    if status == 404:
+        detail = f"There is nothing at {request.path[:200]}."
+    if status == 405:
+        detail = f"{request.path[:200]} does not take {request.method[:20]}."
+    kind = error.name.lower().replace(" ", "-")
+    return Problem(status, kind, detail, headers=headers).response()
+
+
+def _answer_fault(error: Exception) -> Response:
+    log.error("Unforeseen fault", exc_info=error, extra=with_fields(request_id=g.get("request_id")))
+    detail = "The service met a fault of its own; it is in its log under this request_id."
+    return Problem(500, "internal-fault", detail).response()
+
+
+def _drain() -> None:
+    """Read and forget a refused body, within bounds, so that the client sees the answer."""
+    stream, left = request.environ["wsgi.input"], DRAIN_BYTES
+    while left > 0 and stream.read(DRAIN_STEP):
+        left -= DRAIN_STEP

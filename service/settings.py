@@ -1,0 +1,61 @@
+"""The service's settings, read from the environment once, at the start."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nncore.logs import FORMATS
+
+
+class SettingsError(ValueError):
+    """A variable of the environment holds what it must not."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the service's processes need to know; the README's table says what each is for."""
+
+    store: Path = Path("var")
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    queue: str = "training"
+    model: str = "digits"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    web_workers: int = 1
+    web_threads: int = 8
+    admin_token: str | None = None
+    max_body_mb: int = 64
+    max_rows: int = 10_000
+    log: str = "text"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings; an empty variable counts as unset. Raises SettingsError."""
+        given = {key: value for key, value in environ.items() if value}
+        settings = cls(
+            store=Path(given.get("INKWELL_STORE", "var")).absolute(),
+            redis_url=given.get("INKWELL_REDIS_URL", cls.redis_url),
+            queue=given.get("INKWELL_QUEUE", cls.queue),
+            model=given.get("INKWELL_MODEL", cls.model),
+            host=given.get("INKWELL_HOST", cls.host),
+            port=_count(given, "INKWELL_PORT", cls.port, at_most=65_535),
+            web_workers=_count(given, "INKWELL_WEB_WORKERS", len(os.sched_getaffinity(0))),
+            web_threads=_count(given, "INKWELL_WEB_THREADS", cls.web_threads),
+            admin_token=given.get("INKWELL_ADMIN_TOKEN"),
+            max_body_mb=_count(given, "INKWELL_MAX_BODY_MB", cls.max_body_mb),
+            max_rows=_count(given, "INKWELL_MAX_ROWS", cls.max_rows),
+            log=given.get("INKWELL_LOG", cls.log),
+        )
+        if settings.log not in FORMATS:
+            raise SettingsError(
+                f"INKWELL_LOG: expected {' or '.join(FORMATS)}; got {settings.log!r}."
+            )
+        return settings
+
+
+def _count(given: Mapping[str, str], name: str, default: int, *, at_most: int = 1_000_000) -> int:
+    text = given.get(name, str(default))
+    if not text.isdecimal() or not text.isascii() or not 1 <= int(text) <= at_most:
+        raise SettingsError(f"{name}: expected a whole number from 1 to {at_most}; got {text!r}.")
+    return int(text)

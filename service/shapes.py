@@ -1,0 +1,56 @@
+"""What a row of a batch must look like for the version that answers."""
+
+import math
+from typing import Any, NamedTuple
+
+from nncore.arrays import Shape
+from service.problems import Problem
+
+
+class Rows(NamedTuple):
+    """The shape of one row as the network takes it, and how many rows a request may have."""
+
+    shape: Shape
+    max_rows: int
+
+    @property
+    def size(self) -> int:
+        """How many numbers a row has."""
+        return math.prod(self.shape)
+
+    @property
+    def side(self) -> int:
+        """The side of the square picture that a row is, 0 where it is none."""
+        side = math.isqrt(self.size)
+        return side if side * side == self.size else 0
+
+    @property
+    def expected(self) -> str:
+        """The shape of a row, in words."""
+        picture = f", or {self.side} rows of {self.side}" if self.side else ""
+        return f"{self.size} numbers{picture}"
+
+    def is_picture(self, value: list[Any]) -> bool:
+        """Tell whether a row is given as `side` lists of `side` values."""
+        return len(value) == self.side and all(
+            isinstance(line, list) and len(line) == self.side for line in value
+        )
+
+    def fit(self, shape: Shape) -> bool:
+        """Tell whether an array of `shape` is a row, a picture, or a batch of either."""
+        forms = {(self.size,), (self.side, self.side)}
+        return shape in forms or (shape[1:] in forms and 1 <= shape[0] <= self.max_rows)
+
+    def holds(self, count: int) -> bool:
+        """Tell whether `count` numbers make whole rows."""
+        return count > 0 and count % self.size == 0
+
+    def check_count(self, count: int) -> None:
+        """Raise Problem 413 where a batch has too many rows."""
+        if count > self.max_rows:
+            raise Problem(
+                413,
+                "too-many-rows",
+                f"Expected at most {self.max_rows:,} rows a request (INKWELL_MAX_ROWS); "
+                f"got {count:,}.",
+            )

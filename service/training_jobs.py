@@ -1,0 +1,76 @@
+"""Training jobs: post one, look at one, list them."""
+
+from flask import Blueprint, Response, current_app, g, request, url_for
+
+from nncore.config import TrainConfig
+from nncore.specs import unknown
+from service.admin import admin_only
+from service.answers import answer
+from service.bodies import read_body
+from service.job_queue import JobQueue
+from service.json_body import read_object
+from service.problems import Problem
+
+bp = Blueprint("training_jobs", __name__, url_prefix="/api/v1/jobs")
+
+DEFAULT_PAGE = 20
+MAX_PAGE = 100
+STATUSES = (
+    "queued",
+    "started",
+    "finished",
+    "failed",
+    "stopped",
+    "canceled",
+    "scheduled",
+    "deferred",
+)
+
+
+@bp.post("")
+@admin_only
+def post_job() -> Response:
+    if request.mimetype != "application/json":
+        detail = f"Expected application/json; got {request.mimetype[:80]!r}."
+        raise Problem(415, "unknown-content-type", detail)
+    config = TrainConfig.from_dict(read_object(read_body(request)))
+    job = _queue().enqueue(config, request_id=g.request_id)
+    return answer(job, 202, {"Location": url_for(".show_job", job_id=job["id"])})
+
+
+@bp.get("/<job_id>")
+def show_job(job_id: str) -> Response:
+    job = _queue().get(job_id)
+    if job is None:
+        raise Problem(404, "not-found", f"There is no job {job_id[:80]!r}.")
+    return answer(job)
+
+
+@bp.get("")
+def list_jobs() -> Response:
+    status = request.args.get("status")
+    if status is not None and status not in STATUSES:
+        raise Problem(422, "unknown-status", unknown("status", status, STATUSES))
+    page = _queue().page(
+        limit=_number("limit", DEFAULT_PAGE, at_most=MAX_PAGE) or DEFAULT_PAGE,
+        cursor=_number("cursor", None, at_most=2**53),
+        status=status,
+        model=request.args.get("model"),
+    )
+    cursor = None if page.next_cursor is None else str(page.next_cursor)
+    return answer({"jobs": page.jobs, "next_cursor": cursor})
+
+
+def _number(name: str, default: int | None, *, at_most: int) -> int | None:
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= at_most:
+        detail = f"?{name}= wants a whole number from 1 to {at_most}; got {text[:80]!r}."
+        raise Problem(422, "not-a-number", detail)
+    return int(text)
+
+
+def _queue() -> JobQueue:
+    queue: JobQueue = current_app.extensions["job_queue"]
+    return queue

