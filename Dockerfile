@@ -10,14 +10,17 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     python -m pip --python /opt/inkwell/bin/python install --quiet --no-compile \
         --require-hashes --only-binary :all: -r requirements.lock
 
-# --- What of them is needed to run: no setuptools, tests, sources, stubs, debug symbols -----------
+# --- What of them is needed to run: no setuptools, tests, sources, stubs, symbols -----------------
+# The libraries that wheels bring along (*.libs) keep their symbols: they were patched after they
+# were linked, and not every version of strip leaves such a file fit to be loaded.
 FROM locked AS dependencies
 RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends binutils
 RUN python -m pip --python /opt/inkwell/bin/python uninstall --quiet --yes setuptools \
  && find /opt/inkwell/lib -depth -type d \( -name tests -o -path '*/joblib/test' \) \
         -exec rm -r {} + \
  && find /opt/inkwell/lib -type f -regex '.*\.\(pyi\|pxd\|pyx\|tp\|h\|c\|cpp\|a\)' -delete \
- && find /opt/inkwell/lib -type f -name '*.so*' -exec strip --strip-unneeded {} +
+ && find /opt/inkwell/lib -type f -name '*.so' -not -path '*.libs/*' \
+        -exec strip --strip-unneeded {} +
 
 # --- The project, built with the locked setuptools, in a prefix of its own ------------------------
 FROM locked AS project

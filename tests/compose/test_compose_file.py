@@ -177,6 +177,10 @@ def test_a_worker_is_given_minutes_to_end_its_job():
     assert seconds(SERVICES["worker"]["stop_grace_period"]) >= 300
 
 
+def test_requests_go_before_training_where_there_are_few_cores():
+    assert SERVICES["worker"]["cpu_shares"] < SERVICES["service"].get("cpu_shares", 1024)
+
+
 def test_there_can_be_many_workers():
     assert not {"container_name", "hostname", "ports"} & set(SERVICES["worker"])
 
