@@ -67,7 +67,8 @@ def _make_token(path: Path, settings: Settings) -> None:
         staged.unlink()
     log.warning(
         "No INKWELL_ADMIN_TOKEN is set. Made one for http://%s:%d, kept in %s: %s",
-        settings.host,
+        # "Every address" is none that a person can open.
+        {"0.0.0.0": "127.0.0.1", "::": "localhost"}.get(settings.host, settings.host),  # noqa: S104
         settings.port,
         path,
         token,
