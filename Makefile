@@ -9,7 +9,7 @@ INKWELL_MNIST_DIR ?= $(realpath $(wildcard ../shared/mnist))
 export INKWELL_MNIST_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-unit test-integration lint type bench lock clean
+.PHONY: help up down test test-unit test-integration lint type peers bench lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -34,6 +34,9 @@ lint: $(VENV)/developed ## check style and spelling
 
 type: $(VENV)/developed ## check types
 	@$(BIN)/mypy
+
+peers: $(VENV)/developed ## install PyTorch, which some tests and benchmarks compare with
+	@$(PIP) install torch==2.13.0
 
 bench: $(VENV)/developed ## print the figures of the README
 	@$(BIN)/python benchmarks/headline.py

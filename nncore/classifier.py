@@ -30,7 +30,9 @@ class Classifier:
         self._scaler: PixelScaler | None = scaler
         self._network = Network(network.layers, network.input_shape)
         self._network.params[...] = network.params
-        if isinstance(network.layers[0], Dense):
+        self._network.state[...] = network.state
+        first = network.layers[0]
+        if isinstance(first, Dense) and (first.bias or not scaler.offset):
             self._fold(scaler)
             self._scaler = None
         self._network.params.flags.writeable = False
@@ -67,5 +69,6 @@ class Classifier:
     def _fold(self, scaler: PixelScaler) -> None:
         """Use (s x + o) W + b = x (s W) + (o sum(W) + b)."""
         params = {name: param for name, param, _ in self._network.named_params()}
-        params["0.b"] += np.float32(scaler.offset) * params["0.W"].sum(axis=0)
+        if "0.b" in params:
+            params["0.b"] += np.float32(scaler.offset) * params["0.W"].sum(axis=0)
         params["0.W"] *= np.float32(scaler.scale)

@@ -17,4 +17,5 @@ class DatasetSpec(NamedTuple):
 DATASETS = {
     "digits": DatasetSpec((784,), DIGIT_LABELS),
     "mnist": DatasetSpec((784,), DIGIT_LABELS),
+    "xor": DatasetSpec((3,), ("0", "1")),
 }

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from nncore.errors import ConfigError, CorruptVersionError, ShapeError
-from nncore.layers import layer_from_json
-from nncore.losses import LOSSES, Loss
+from nncore.layers import Layer
+from nncore.losses import Loss
 from nncore.network import Network
 from nncore.scaling import PixelScaler
-from nncore.specs import from_spec
+from nncore.specs import from_json
 
 SCHEMA = 1
 
@@ -66,8 +66,7 @@ class Manifest:
     def build_network(self) -> Network:
         """Return the network, its parameters still 0. Raises CorruptVersionError."""
         try:
-            layers = [layer_from_json(spec) for spec in self.layers]
-            return Network(layers, self.input_shape)
+            return Network(from_json(tuple[Layer, ...], self.layers), self.input_shape)
         except (ConfigError, ShapeError) as error:
             raise CorruptVersionError(f"The manifest's layers do not fit: {error}") from error
 
@@ -77,7 +76,8 @@ class Manifest:
 
     def build_loss(self) -> Loss:
         """Return the loss, which knows how outputs become probabilities."""
-        return from_spec(self.loss, LOSSES, "loss")
+        loss: Loss = from_json(Loss, self.loss)
+        return loss
 
 
 def libraries() -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The network: layers over one flat array of parameters, and one of gradients."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,47 +13,55 @@ from nncore.layers import Layer
 Layout = list[dict[str, tuple[slice, Shape]]]
 
 
-def plan(layers: Sequence[Layer], input_shape: Shape) -> tuple[Layout, int]:
-    """Give each layer's parameters their places in one flat array.
+class Plan(NamedTuple):
+    """Where everything of a network stands in its flat arrays."""
 
-    All weights ``W`` stand first, then the rest, so that what concerns weights alone (weight
-    decay) is one slice.
+    params: Layout
+    size: int
+    weights: int  # of `size`, the first so many are weights, the rest biases and the like
+    state: Layout
+    state_size: int
+    output_shape: Shape
 
-    Parameters
-    ----------
-    layers : sequence of Layer
-    input_shape : tuple of int
-        Shape of one row of input.
 
-    Returns
-    -------
-    layout : list of dict
-        For each layer: its parameters' names, with slice and shape.
-    size : int
-        Length of the flat array.
+def plan(layers: Sequence[Layer], input_shape: Shape) -> Plan:
+    """Give each layer's parameters, and its state, their places in one flat array each.
+
+    All weights ``W`` stand first, then the rest, so that what concerns weights alone (L2) is one
+    slice.
 
     Raises
     ------
     ShapeError
         If a layer does not fit the one before it; the message names it by position.
     """
-    shapes = []
+    shapes, states = [], []
     for position, layer in enumerate(layers):
         try:
             shapes.append(layer.param_shapes(input_shape))
+            states.append(layer.state_shapes(input_shape))
             input_shape = layer.output_shape(input_shape)
         except ShapeError as error:
             raise ShapeError(f"Layer {position}: {error}") from None
-    layout: Layout = [{} for _ in layers]
-    size = 0
-    for weights in (True, False):
-        for places, of_layer in zip(layout, shapes, strict=True):
-            for name, shape in of_layer.items():
-                if (name == "W") == weights:
-                    length = int(np.prod(shape))
-                    places[name] = (slice(size, size + length), shape)
-                    size += length
-    return layout, size
+    params: Layout = [{} for _ in layers]
+    state: Layout = [{} for _ in layers]
+    weights = _place(params, shapes, 0, lambda name: name == "W")
+    size = _place(params, shapes, weights, lambda name: name != "W")
+    state_size = _place(state, states, 0, lambda name: True)
+    return Plan(params, size, weights, state, state_size, input_shape)
+
+
+def _place(
+    layout: Layout, shapes: list[dict[str, Shape]], start: int, chosen: Callable[[str], bool]
+) -> int:
+    """Give the `chosen` arrays their places in `layout` from `start` on; return the end."""
+    for places, of_layer in zip(layout, shapes, strict=True):
+        for name, shape in of_layer.items():
+            if chosen(name):
+                length = math.prod(shape)
+                places[name] = (slice(start, start + length), shape)
+                start += length
+    return start
 
 
 def views(flat: Floats, layout: Layout) -> list[Views]:
@@ -79,6 +88,10 @@ class Network:
     params, grads : float array (size,)
         All parameters, and the gradients of the last `backward`. The layers see named views of
         them, so writing into them changes the network.
+    state : float array (state_size,)
+        What is kept and saved but not trained, such as running averages.
+    weights : int
+        How many of the parameters, the first ones, are weights.
 
     Raises
     ------
@@ -90,22 +103,18 @@ class Network:
         self, layers: Sequence[Layer], input_shape: Sequence[int], *, dtype: Any = np.float32
     ) -> None:
         self.layers, self.input_shape = tuple(layers), tuple(input_shape)
-        layout, size = plan(self.layers, self.input_shape)
-        self.params, self.grads = np.zeros(size, dtype), np.zeros(size, dtype)
-        self._params, self._grads = views(self.params, layout), views(self.grads, layout)
+        made = plan(self.layers, self.input_shape)
+        self.params, self.grads = np.zeros(made.size, dtype), np.zeros(made.size, dtype)
+        self.state = np.zeros(made.state_size, dtype)
+        self.weights, self.output_shape = made.weights, made.output_shape
+        self._grads = views(self.grads, made.params)
+        trained, kept = views(self.params, made.params), views(self.state, made.state)
+        self._params = [{**t, **k} for t, k in zip(trained, kept, strict=True)]
         # No layer at or before the first that has parameters needs the gradient of its input.
-        self._first = next((i for i, places in enumerate(layout) if places), len(layout))
-
-    @property
-    def output_shape(self) -> Shape:
-        """Shape of one row of output."""
-        shape = self.input_shape
-        for layer in self.layers:
-            shape = layer.output_shape(shape)
-        return shape
+        self._first = next((i for i, p in enumerate(made.params) if p), len(self.layers))
 
     def init(self, rng: np.random.Generator) -> None:
-        """Fill `params` in place with each layer's initial values, drawn from `rng` in order."""
+        """Fill `params` and `state` in place with each layer's initial values, in order."""
         for layer, params in zip(self.layers, self._params, strict=True):
             layer.init(params, rng)
 
@@ -120,6 +129,14 @@ class Network:
         tape = []
         for layer, params in zip(self.layers, self._params, strict=True):
             x, cache = layer.forward(params, x)
+            tape.append(cache)
+        return x, tape
+
+    def forward_train(self, x: Floats, rng: np.random.Generator) -> tuple[Floats, list[Any]]:
+        """Return the same as `forward`, as in training: dropout, statistics of the batch."""
+        tape = []
+        for layer, params in zip(self.layers, self._params, strict=True):
+            x, cache = layer.forward_train(params, x, rng)
             tape.append(cache)
         return x, tape
 
@@ -151,8 +168,8 @@ class Network:
     def named_params(self) -> Iterator[tuple[str, Floats, Floats]]:
         """Yield ``"<layer>.<name>"``, and the views of its parameter and gradient."""
         for i, (params, grads) in enumerate(zip(self._params, self._grads, strict=True)):
-            for name in params:
-                yield f"{i}.{name}", params[name], grads[name]
+            for name, grad in grads.items():
+                yield f"{i}.{name}", params[name], grad
 
     def to_tensors(self) -> dict[str, Floats]:
         """Return the parameters as they are saved, by name: ``"0.weight"``.
@@ -166,7 +183,7 @@ class Network:
         }
 
     def from_tensors(self, tensors: dict[str, Floats]) -> None:
-        """Fill `params` in place from what `to_tensors` returned.
+        """Fill `params` and `state` in place from what `to_tensors` returned.
 
         Raises
         ------

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from nncore.arrays import Floats, Views
-from nncore.specs import require_number
+from nncore.specs import Named, require_number, wrong
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(Named):
     """What all optimizers have in common."""
+
+    kind = "optimizer"
 
     learning_rate: float
 
@@ -35,32 +37,94 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Gradient descent with heavy-ball momentum: v = momentum v + g; params -= rate v.
+    """Gradient descent with momentum: v = momentum v + g; params -= rate v.
 
-    Source: Sutskever et al. 2013, equations 1 and 2, with the rate outside the velocity.
+    Source: Sutskever et al. 2013, equations 1 and 2, with the rate outside the velocity. With
+    `nesterov` the step looks ahead: params -= rate (g + momentum v), there equations 3 and 4.
     """
 
     learning_rate: float = 0.1
     momentum: float = 0.0
+    nesterov: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_number("momentum", self.momentum, at_least=0, below=1)
+        if self.nesterov and not self.momentum:
+            raise wrong("/nesterov", "Nesterov's step needs a momentum above 0.")
 
     def start(self, params: Floats) -> Views:
         return {"velocity": np.zeros_like(params)} if self.momentum else {}
 
     def step(self, params: Floats, grads: Floats, state: Views, *, factor: float = 1.0) -> None:
-        if self.momentum:
-            state["velocity"] *= self.momentum
-            state["velocity"] += grads
-            grads = state["velocity"]
-        params -= grads * (factor * self.learning_rate)
+        rate = factor * self.learning_rate
+        if not self.momentum:
+            params -= grads * rate
+            return
+        velocity = state["velocity"]
+        velocity *= self.momentum
+        velocity += grads
+        if self.nesterov:
+            params -= (grads + velocity * self.momentum) * rate
+        else:
+            params -= velocity * rate
+
+
+@dataclass(frozen=True)
+class AdaGrad(Optimizer):
+    """s += g^2; params -= rate g / (sqrt(s) + epsilon). Source: Duchi, Hazan & Singer 2011."""
+
+    learning_rate: float = 0.01
+    epsilon: float = 1e-10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_number("epsilon", self.epsilon, above=0)
+
+    def start(self, params: Floats) -> Views:
+        return {"squares": np.zeros_like(params)}
+
+    def step(self, params: Floats, grads: Floats, state: Views, *, factor: float = 1.0) -> None:
+        scratch = grads * grads
+        state["squares"] += scratch
+        _scaled(grads, state["squares"], scratch, self.epsilon)
+        scratch *= factor * self.learning_rate
+        params -= scratch
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """s = decay s + (1 - decay) g^2; params -= rate g / (sqrt(s) + epsilon).
+
+    Source: Tieleman & Hinton 2012, lecture 6.5.
+    """
+
+    learning_rate: float = 0.01
+    decay: float = 0.99
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_number("decay", self.decay, at_least=0, below=1)
+        require_number("epsilon", self.epsilon, above=0)
+
+    def start(self, params: Floats) -> Views:
+        return {"squares": np.zeros_like(params)}
+
+    def step(self, params: Floats, grads: Floats, state: Views, *, factor: float = 1.0) -> None:
+        squares = state["squares"]
+        squares *= self.decay
+        scratch = grads * grads
+        scratch *= 1 - self.decay
+        squares += scratch
+        _scaled(grads, squares, scratch, self.epsilon)
+        scratch *= factor * self.learning_rate
+        params -= scratch
 
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Adam. Source: Kingma & Ba 2015, algorithm 1."""
+    """Momentum and AdaGrad in one. Source: Kingma & Ba 2015, algorithm 1."""
 
     learning_rate: float = 0.001
     beta1: float = 0.9
@@ -91,16 +155,44 @@ class Adam(Optimizer):
         np.multiply(grads, grads, out=scratch)
         scratch *= 1 - self.beta2
         variance += scratch
-        # Both bias corrections in two constants: sqrt(v / c2) + eps = (sqrt(v) + eps sqrt(c2)) / ..
+        # Both bias corrections become constants: m / c1 / (sqrt(v / c2) + e)
+        # = m sqrt(c2) / c1 / (sqrt(v) + e sqrt(c2)).
         root = (1 - self.beta2**steps) ** 0.5
-        np.sqrt(variance, out=scratch)
-        scratch += self.epsilon * root
-        np.divide(mean, scratch, out=scratch)
+        _scaled(mean, variance, scratch, self.epsilon * root)
         scratch *= factor * self.learning_rate * root / (1 - self.beta1**steps)
         params -= scratch
 
 
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay: params -= rate weight_decay params, before each step.
+
+    Source: Loshchilov & Hutter 2019, algorithm 2. As in PyTorch, every parameter decays.
+    """
+
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_number("weight_decay", self.weight_decay, at_least=0)
+
+    def step(self, params: Floats, grads: Floats, state: Views, *, factor: float = 1.0) -> None:
+        params *= 1 - factor * self.learning_rate * self.weight_decay
+        super().step(params, grads, state, factor=factor)
+
+
+def _scaled(direction: Floats, squares: Floats, scratch: Floats, epsilon: float) -> None:
+    """Write direction / (sqrt(squares) + epsilon) into `scratch`."""
+    np.sqrt(squares, out=scratch)
+    scratch += epsilon
+    np.divide(direction, scratch, out=scratch)
+
+
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    "sgd": SGD,
+    "adagrad": AdaGrad,
     "adam": Adam,
+    "adamw": AdamW,
+    "rmsprop": RMSprop,
+    "sgd": SGD,
 }
+Optimizer.names = OPTIMIZERS

@@ -1,8 +1,8 @@
-"""Specs: the JSON form of a frozen dataclass of hyperparameters.
+"""Frozen dataclasses of hyperparameters as JSON, and back.
 
-``Dense(128)`` is ``{"type": "dense", "units": 128}``. Layers, losses and optimizers are written
-this way in a job's payload and in a version's manifest. The names stand in plain dicts
-(``LAYERS``, ``LOSSES``, ``OPTIMIZERS``).
+``Dense(128)`` is ``{"type": "dense", "units": 128}``. Layers, losses, optimizers and the like are
+written this way in a job's payload and in a version's manifest. The names stand in plain dicts
+(``LAYERS``, ``LOSSES``, ``OPTIMIZERS`` …).
 """
 
 import dataclasses
@@ -10,11 +10,22 @@ import difflib
 import math
 import operator
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeVar, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from nncore.errors import ConfigError, FieldError
 
-T = TypeVar("T")
+MAX_LIST = 200
+
+
+class Named:
+    """Base of the dataclasses that JSON tells apart by a ``type``.
+
+    ``kind`` says for people what they are; ``names`` has each class by its name.
+    """
+
+    kind: ClassVar[str]
+    names: ClassVar[Mapping[str, type[Any]]]
 
 
 def wrong(pointer: str, detail: str) -> ConfigError:
@@ -52,67 +63,126 @@ def require_number(
         raise wrong(f"/{name}", f"Expected a number {expected}; got {value!r}.")
 
 
-def to_spec(instance: Any, names: Mapping[str, type]) -> dict[str, Any]:
-    """Return the JSON form of `instance`, whose class stands in `names`."""
-    name = next(key for key, cls in names.items() if cls is type(instance))
-    return {"type": name, **dataclasses.asdict(instance)}
+def run_checks(*checks: Callable[[], None]) -> None:
+    """Run all `checks`; raise one ConfigError with what each of them found."""
+    errors: list[FieldError] = []
+    for check in checks:
+        try:
+            check()
+        except ConfigError as error:
+            errors += error.errors
+    if errors:
+        raise ConfigError(errors)
 
 
-def from_spec(spec: object, names: Mapping[str, type[T]], kind: str, pointer: str = "") -> T:
-    """Build what `spec` describes.
+def to_json(value: Any) -> Any:
+    """Return a dataclass of hyperparameters, or what a field of one holds, as JSON values."""
+    if isinstance(value, tuple):
+        return [to_json(part) for part in value]
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    fields = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Named):
+        name = next(key for key, cls in value.names.items() if cls is type(value))
+        return {"type": name, **fields}
+    return fields
+
+
+def from_json(hint: Any, value: object, pointer: str = "") -> Any:
+    """Build what `value` describes.
 
     Parameters
     ----------
-    spec : object
-        Parsed JSON: an object with ``type`` and hyperparameters, or the bare name.
-    names : mapping of str to dataclass
-        The known names of this kind.
-    kind : str
-        What is built, for messages: "layer", "loss", "optimizer".
+    hint : type
+        What is expected, as a dataclass's field says it: a dataclass, a `Named` base, ``int``,
+        ``float``, ``str``, ``bool``, ``tuple[X, ...]``, ``X | None``.
+    value : object
+        Parsed JSON. A `Named` may be given by its bare name.
     pointer : str
-        Where `spec` stands in the document (RFC 6901), for messages.
+        Where `value` stands in the document (RFC 6901).
 
     Raises
     ------
     ConfigError
-        With the pointer of each wrong field: no such type, no such key, wrong type of a value,
-        or a value outside its bounds.
+        With the pointer of each wrong field: no such type, no such key, a required one missing, a
+        value of the wrong type or outside its bounds.
     """
-    if isinstance(spec, str):
-        spec = {"type": spec}
-    if not isinstance(spec, Mapping) or not isinstance(spec.get("type"), str):
-        raise wrong(pointer, f'Expected {{"type": "<{kind}>", …}}; got {describe(spec)}.')
-    if spec["type"] not in names:
-        raise wrong(f"{pointer}/type", unknown(kind, spec["type"], names))
-    cls = names[spec["type"]]
-    values = {key: value for key, value in spec.items() if key != "type"}
-    return build(cls, values, kind=f"key of {kind} {spec['type']!r}", pointer=pointer)
+    if get_origin(hint) is UnionType:
+        (hint,) = (part for part in get_args(hint) if part is not NoneType)
+        return None if value is None else from_json(hint, value, pointer)
+    if get_origin(hint) is tuple:
+        return _from_list(get_args(hint)[0], value, pointer)
+    if isinstance(hint, type) and issubclass(hint, Named):
+        return _from_named(hint, value, pointer)
+    if dataclasses.is_dataclass(hint):
+        return _from_object(hint, value, pointer, kind="key")
+    if not _is(value, hint):
+        raise wrong(pointer, f"Expected {_TYPE_NAMES[hint]}; got {describe(value)}.")
+    return value
 
 
-def build(cls: type[T], values: Mapping[str, Any], *, kind: str, pointer: str) -> T:
-    """Build the dataclass `cls` from JSON values, with every error found (ConfigError)."""
-    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+def _from_list(hint: Any, value: object, pointer: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise wrong(pointer, f"Expected a list; got {describe(value)}.")
+    if len(value) > MAX_LIST:
+        raise wrong(pointer, f"Expected a list of at most {MAX_LIST}; got {len(value)}.")
+    places = {f"{pointer}/{i}": part for i, part in enumerate(value)}
+    return tuple(_collect(dict.fromkeys(places, hint), places).values())
+
+
+def _from_named(base: type[Named], value: object, pointer: str) -> Any:
+    if isinstance(value, str):
+        value = {"type": value}
+    if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
+        raise wrong(pointer, f'Expected {{"type": "<{base.kind}>", …}}; got {describe(value)}.')
+    name = value["type"]
+    if name not in base.names:
+        raise wrong(f"{pointer}/type", unknown(base.kind, name, base.names))
+    rest = {key: part for key, part in value.items() if key != "type"}
+    return _from_object(base.names[name], rest, pointer, kind=f"key of {base.kind} {name!r}")
+
+
+def _from_object(cls: Any, value: object, pointer: str, *, kind: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise wrong(pointer, f"Expected an object; got {describe(value)}.")
     hints = get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}
     errors = [
         FieldError(f"{pointer}/{escape(key)}", unknown(kind, key, fields))
-        for key in values
+        for key in value
         if key not in fields
     ]
-    for name, field in fields.items():
-        if name not in values:
-            if field.default is dataclasses.MISSING:
-                errors.append(FieldError(f"{pointer}/{name}", "This key is required."))
-        elif not _is(values[name], hints[name]):
-            expected = _TYPE_NAMES.get(hints[name], str(hints[name]))
-            detail = f"Expected {expected}; got {describe(values[name])}."
-            errors.append(FieldError(f"{pointer}/{name}", detail))
+    errors += [
+        FieldError(f"{pointer}/{name}", "This key is required.")
+        for name, field in fields.items()
+        if name not in value and field.default is dataclasses.MISSING
+    ]
+    given = {f"{pointer}/{name}": value[name] for name in fields if name in value}
+    try:
+        parsed = _collect({place: hints[place.rpartition("/")[2]] for place in given}, given)
+    except ConfigError as error:
+        errors += error.errors
     if errors:
         raise ConfigError(errors)
     try:
-        return cls(**values)
+        return cls(**{place.rpartition("/")[2]: part for place, part in parsed.items()})
     except ConfigError as error:
         inside = [FieldError(pointer + e.pointer, e.detail) for e in error.errors]
         raise ConfigError(inside) from None
+
+
+def _collect(hints: Mapping[str, Any], values: Mapping[str, object]) -> dict[str, Any]:
+    """Parse each value at its pointer; raise one ConfigError with all that is wrong."""
+    parsed: dict[str, Any] = {}
+    errors: list[FieldError] = []
+    for place, value in values.items():
+        try:
+            parsed[place] = from_json(hints[place], value, place)
+        except ConfigError as error:
+            errors += error.errors
+    if errors:
+        raise ConfigError(errors)
+    return parsed
 
 
 def describe(value: object) -> str:
@@ -146,4 +216,4 @@ def _is(value: object, hint: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    return hint not in _TYPE_NAMES or isinstance(value, hint)
+    return isinstance(value, hint)

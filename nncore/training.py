@@ -2,18 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from nncore.arrays import Floats, Ints, Pixels
+from nncore.arrays import Floats, Ints, Pixels, Views
 from nncore.errors import NonFiniteLossError, ShapeError
 from nncore.losses import Loss
 from nncore.metrics import accuracy
 from nncore.network import Network
-from nncore.optimizers import Optimizer
+from nncore.recipe import Recipe
 from nncore.scaling import PixelScaler
-from nncore.schedules import Schedule
 
 CHUNK = 2048  # rows of an evaluation at once: bounds memory, costs no time
 
@@ -39,6 +39,32 @@ class EpochStats(NamedTuple):
     seconds: float
 
 
+@dataclass
+class TrainingState:
+    """Where a run stands, beside the network's arrays and the generator: what a checkpoint keeps.
+
+    ``average`` is the moving average of the parameters, ``best`` the parameters and the network's
+    state of the best epoch so far; each is None where the recipe asks for none.
+    """
+
+    optimizer: Views
+    average: Floats | None
+    best: Floats | None
+    epoch: int = 0
+    step: int = 0
+    best_epoch: int = 0
+    best_loss: float = float("inf")
+
+    @classmethod
+    def start(cls, network: Network, recipe: Recipe) -> "TrainingState":
+        """Return the state before the first step."""
+        return cls(
+            optimizer=recipe.optimizer.start(network.params),
+            average=None if recipe.average is None else network.params.copy(),
+            best=None if recipe.early_stopping is None else _snapshot(network),
+        )
+
+
 def ignore(stats: EpochStats) -> None:
     """Do nothing with `stats`."""
 
@@ -47,14 +73,11 @@ def fit(
     network: Network,
     train: Examples,
     validation: Examples,
+    recipe: Recipe,
     *,
-    loss: Loss,
-    optimizer: Optimizer,
-    schedule: Schedule,
-    epochs: int,
-    batch_size: int,
     rng: np.random.Generator,
     scaler: PixelScaler,
+    state: TrainingState | None = None,
     on_epoch: Callable[[EpochStats], None] = ignore,
 ) -> None:
     """Train `network` in place by mini-batch gradient descent.
@@ -62,19 +85,21 @@ def fit(
     Parameters
     ----------
     network : Network
-        With initial parameters; ``network.params`` is updated in place.
+        With initial parameters; its arrays are updated in place.
     train, validation : Examples
         `validation` is only looked at; it may be empty, its figures are NaN then.
-    loss, optimizer, schedule
-        What is minimised, by which steps, and how their size changes.
-    epochs, batch_size : int
-        The last batch of an epoch may be shorter.
+    recipe : Recipe
+        Loss, optimizer, number of epochs and so on.
     rng : numpy.random.Generator
-        Shuffles the rows before each epoch. Same state, same data, same machine: same weights.
+        Shuffles the rows before each epoch, changes pictures, drops units. Same state, same data,
+        same machine: same weights.
     scaler : PixelScaler
         Brings pixels to the network's scale, batch by batch.
+    state : TrainingState, optional
+        Where to go on, updated in place; by default a run begins.
     on_epoch : callable
-        Called with EpochStats after each epoch. What it raises ends the training and passes on.
+        Called with EpochStats after each epoch, when `network`, `rng` and `state` together are
+        what a checkpoint must keep. What it raises ends the training and passes on.
 
     Raises
     ------
@@ -83,33 +108,35 @@ def fit(
     ShapeError
         If `train` is empty or its rows and labels differ in number.
     """
-    _check(train)
-    state = optimizer.start(network.params)
-    done, steps = 0, epochs * -(-len(train.labels) // batch_size)
-    for epoch in range(1, epochs + 1):
+    rows = _check(train)
+    batch_size = recipe.batch_size or rows
+    steps = recipe.epochs * -(-rows // batch_size)
+    state = state or TrainingState.start(network, recipe)
+    while state.epoch < recipe.epochs and not _stopped_early(state, recipe):
         started, total = time.perf_counter(), 0.0
         for pixels, labels in minibatches(train, batch_size, rng):
-            logits, tape = network.forward(scaler(pixels))
-            value, dlogits = loss(logits, labels)
+            x = scaler(recipe.augment(pixels, rng) if recipe.augment else pixels)
+            logits, tape = network.forward_train(x, rng)
+            loss, dlogits = recipe.loss(logits, labels)
             network.backward(tape, dlogits)
-            optimizer.step(
-                network.params, network.grads, state, factor=schedule.factor(done / steps)
-            )
-            done += 1
-            total += value * len(labels)
-        mean = total / len(train.labels)
-        if not np.isfinite(mean):
-            raise NonFiniteLossError(
-                f"The loss became {mean} in epoch {epoch}. Try a smaller learning rate."
-            )
-        held_out = evaluate(network, validation, loss=loss, scaler=scaler)
-        on_epoch(EpochStats(epoch, mean, *held_out, time.perf_counter() - started))
+            _regularize(network, recipe)
+            factor = recipe.schedule.factor(state.step / steps)
+            recipe.optimizer.step(network.params, network.grads, state.optimizer, factor=factor)
+            state.step += 1
+            _average(network, state, recipe)
+            total += loss * len(labels)
+        state.epoch += 1
+        on_epoch(_measure(network, validation, recipe, scaler, state, total / rows, started))
+    _keep(network, state)
 
 
 def minibatches(
     examples: Examples, batch_size: int, rng: np.random.Generator
 ) -> Iterator[tuple[Pixels, Ints]]:
     """Yield all rows once, in random order, in batches of at most `batch_size`."""
+    if batch_size >= len(examples.labels):
+        yield examples  # one batch has no order
+        return
     order = rng.permutation(len(examples.labels))
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
@@ -129,10 +156,73 @@ def evaluate(
         ]
     )
     value, _ = loss(logits, examples.labels)
-    return value, accuracy(logits.argmax(axis=1), examples.labels)
+    return value, accuracy(loss.probabilities(logits).argmax(axis=1), examples.labels)
 
 
-def _check(train: Examples) -> None:
+def _check(train: Examples) -> int:
     rows, labels = len(train.pixels), len(train.labels)
     if rows != labels or not rows:
         raise ShapeError(f"Expected as many labels as rows, at least 1; got {rows} and {labels}.")
+    return rows
+
+
+def _regularize(network: Network, recipe: Recipe) -> None:
+    """Change the gradients in place: L2, then clipping."""
+    if recipe.l2:
+        weights = slice(network.weights)
+        network.grads[weights] += recipe.l2 * network.params[weights]
+    if recipe.clip_norm is not None:
+        norm = float(np.linalg.norm(network.grads))
+        if norm > recipe.clip_norm:
+            network.grads *= recipe.clip_norm / norm
+
+
+def _average(network: Network, state: TrainingState, recipe: Recipe) -> None:
+    """Move the average towards the parameters; quickly at first, when they are still far off."""
+    if state.average is not None and recipe.average is not None:
+        decay = min(recipe.average, (1 + state.step) / (10 + state.step))
+        state.average *= decay
+        state.average += (1 - decay) * network.params
+
+
+def _measure(
+    network: Network,
+    validation: Examples,
+    recipe: Recipe,
+    scaler: PixelScaler,
+    state: TrainingState,
+    loss: float,
+    started: float,
+) -> EpochStats:
+    """Return what the epoch brought, measured on the averaged parameters where there are any."""
+    if not np.isfinite(loss):
+        raise NonFiniteLossError(
+            f"The loss became {loss} in epoch {state.epoch}. Try a smaller learning rate, "
+            "a clip_norm of 1, or pixels scaled to 0-1."
+        )
+    trained = network.params.copy()
+    if state.average is not None:
+        network.params[...] = state.average
+    held_out = evaluate(network, validation, loss=recipe.loss, scaler=scaler)
+    if state.best is not None and held_out[0] < state.best_loss:
+        state.best[...] = _snapshot(network)
+        state.best_epoch, state.best_loss = state.epoch, held_out[0]
+    network.params[...] = trained
+    return EpochStats(state.epoch, loss, *held_out, time.perf_counter() - started)
+
+
+def _stopped_early(state: TrainingState, recipe: Recipe) -> bool:
+    stopping = recipe.early_stopping
+    return stopping is not None and state.epoch - state.best_epoch >= stopping.patience
+
+
+def _keep(network: Network, state: TrainingState) -> None:
+    """Leave in the network the parameters that are to be used."""
+    if state.best is not None:
+        network.params[...], network.state[...] = np.split(state.best, [network.params.size])
+    elif state.average is not None:
+        network.params[...] = state.average
+
+
+def _snapshot(network: Network) -> Floats:
+    return np.concatenate([network.params, network.state])

@@ -8,12 +8,13 @@ import pytest
 
 from nncore.classifier import Classifier
 from nncore.idx import read_idx
-from nncore.layers import Dense, ReLU, layer_to_json
+from nncore.layers import Dense, ReLU
 from nncore.losses import SoftmaxCrossEntropy
 from nncore.manifest import Manifest, libraries, now
 from nncore.network import Network
 from nncore.registry import Registry
 from nncore.scaling import PixelScaler
+from nncore.specs import to_json
 from nncore.training import Examples
 
 LAYERS = (Dense(32), ReLU(), Dense(10))
@@ -25,7 +26,7 @@ def publish(registry, *, model="digits", seed=0, live=True):
     network.init(np.random.default_rng(seed))
     manifest = Manifest(
         model=model,
-        layers=[layer_to_json(layer) for layer in LAYERS],
+        layers=to_json(LAYERS),
         input_shape=[784],
         pixel_scaling={"scale": 1 / 255, "offset": 0.0},
         loss={"type": "softmax_cross_entropy"},

@@ -1,10 +1,13 @@
 """Documents and code must say the same."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 
+from nncore.config import TrainConfig
+from nncore.initializers import INITIALIZERS
 from nncore.layers import LAYERS
 from nncore.losses import LOSSES
 from nncore.optimizers import OPTIMIZERS
@@ -24,9 +27,18 @@ def test_the_readme_lists_every_setting_and_no_other():
     assert set(re.findall(r"^\| `(INKWELL_[A-Z_]+)`", table, re.M)) == read
 
 
-@pytest.mark.parametrize("name", [*LAYERS, *LOSSES, *OPTIMIZERS, *SCHEDULES])
+@pytest.mark.parametrize("name", [*LAYERS, *LOSSES, *OPTIMIZERS, *SCHEDULES, *INITIALIZERS])
 def test_the_api_document_names_every_layer_loss_optimizer_and_schedule(name):
-    assert f"`{name}`" in (text := (ROOT / "docs/http-api.md").read_text()) or f'"{name}"' in text
+    text = (ROOT / "docs/http-api.md").read_text()
+
+    assert f"`{name}`" in text or f'"{name}"' in text
+
+
+def test_the_api_document_names_every_key_of_a_training_configuration():
+    text = (ROOT / "docs/http-api.md").read_text()
+
+    for field in dataclasses.fields(TrainConfig):
+        assert f"| `{field.name}` |" in text
 
 
 def test_the_tree_in_the_readme_names_every_room():

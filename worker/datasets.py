@@ -90,9 +90,17 @@ def load_mnist(settings: Settings) -> Dataset:
         return _split_mnist(arrays["pixels"], arrays["labels"])
 
 
+def load_xor(settings: Settings) -> Dataset:
+    """Return the four rows of the articles: the first two columns' exclusive or; the third is 1."""
+    rows = np.array([[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
+    examples = Examples(rows * 255, np.array([0, 1, 1, 0]))
+    return Dataset("xor", examples, examples)
+
+
 LOADERS: dict[str, Callable[[Settings], Dataset]] = {
     "digits": load_digits_framed,
     "mnist": load_mnist,
+    "xor": load_xor,
 }
 
 

@@ -11,14 +11,12 @@ from nncore.arrays import Ints
 from nncore.classifier import Classifier
 from nncore.config import TrainConfig
 from nncore.datasets import DATASETS
-from nncore.layers import layer_to_json
-from nncore.losses import LOSSES
 from nncore.manifest import Manifest, libraries, now
 from nncore.metrics import accuracy, confusion_matrix
 from nncore.network import Network
 from nncore.registry import LIVE, Registry
 from nncore.scaling import PixelScaler
-from nncore.specs import to_spec
+from nncore.specs import to_json
 from nncore.training import EpochStats, Examples, evaluate, fit
 from worker import datasets
 from worker.datasets import Dataset
@@ -26,6 +24,8 @@ from worker.promotion import judge
 from worker.settings import Settings
 
 PRODUCT_FOR_ALL_CORES = 50_000_000  # multiplications: batch rows x weights of the largest layer
+
+WHOLE_SET = 10_000  # rows, as far as threads are concerned
 
 Report = Callable[[dict[str, Any], dict[str, Any]], None]
 
@@ -72,11 +72,7 @@ def run_training(
             network,
             train,
             validation,
-            loss=config.loss,
-            optimizer=config.optimizer,
-            schedule=config.schedule,
-            epochs=config.epochs,
-            batch_size=config.batch_size,
+            config,
             rng=shuffle,
             scaler=scaler,
             on_epoch=on_epoch,
@@ -97,7 +93,8 @@ def blas_threads(config: TrainConfig) -> int | None:
     """
     network = Network(config.network, DATASETS[config.dataset].input_shape)
     largest = max((param.size for _, param, _ in network.named_params()), default=0)
-    return 1 if config.batch_size * largest < PRODUCT_FOR_ALL_CORES else None
+    rows = config.batch_size or WHOLE_SET
+    return 1 if rows * largest < PRODUCT_FOR_ALL_CORES else None
 
 
 def hold_out(
@@ -161,10 +158,10 @@ def _manifest(
 ) -> Manifest:
     return Manifest(
         model=config.model,
-        layers=[layer_to_json(layer) for layer in config.network],
+        layers=to_json(config.network),
         input_shape=list(network.input_shape),
         pixel_scaling={"scale": scaler.scale, "offset": scaler.offset},
-        loss=to_spec(config.loss, LOSSES),
+        loss=to_json(config.loss),
         labels=list(DATASETS[config.dataset].labels),
         config=config.to_dict(),
         seed=config.seed,

@@ -7,6 +7,7 @@ from nncore.errors import ConfigError
 from nncore.layers import Dense, Sigmoid
 from nncore.losses import MeanSquaredError
 from nncore.optimizers import SGD
+from nncore.presets import PRESETS
 
 REQUIRED = {"model": "digits", "dataset": "mnist"}
 HUGE = [{"type": "dense", "units": 90_000}] * 3 + [{"type": "dense", "units": 10}]
@@ -63,8 +64,21 @@ def test_a_config_is_the_same_after_a_trip_through_json():
         ({"validation_fraction": 1}, "/validation_fraction", "below 1"),
         ({"validation_fraction": float("nan")}, "/validation_fraction", "got nan"),
         ({"promote": "maybe"}, "/promote", "Known: always, if_better, never"),
-        ({"network": "dense"}, "/network", "a list of layers"),
-        ({"network": []}, "/network", "1 to 200 layers; got 0"),
+        ({"network": "dense"}, "/network", "a list; got 'dense'"),
+        ({"network": ["relu"] * 201}, "/network", "at most 200; got 201"),
+        ({"network": []}, "/network", "Expected 10 outputs"),
+        ({"preset": "mini-batch"}, "/preset", "Did you mean 'mini-batch-sse'?"),
+        ({"preset": ""}, "/preset", "Unknown preset"),
+        ({"preset": 5}, "/preset", "a text; got 5"),
+        ({"l2": -1}, "/l2", "at least 0"),
+        ({"average": 1}, "/average", "below 1"),
+        ({"clip_norm": 0}, "/clip_norm", "above 0"),
+        ({"early_stopping": {"patience": 0}}, "/early_stopping/patience", "at least 1"),
+        ({"early_stopping": {}, "validation_fraction": 0}, "/early_stopping", "above 0"),
+        ({"early_stopping": 3}, "/early_stopping", "an object; got 3"),
+        ({"augment": {"shifts": 2}}, "/augment/shifts", "Did you mean 'shift'?"),
+        ({"augment": {"rotate": 900}}, "/augment/rotate", "at most 180"),
+        ({"dataset": "xor"}, "/network", "Expected 2 outputs for the 2 labels"),
         ({"network": [{"type": "dense", "units": 5}]}, "/network", "Expected 10 outputs"),
         ({"network": [{"type": "relu"}]}, "/network", "Expected 10 outputs"),
         (
@@ -87,6 +101,24 @@ def test_what_is_wrong_is_named_by_pointer_and_reason(change, pointer, words):
     errors = errors_of(REQUIRED | change)
 
     assert words in errors[pointer]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_a_config_and_the_keys_beside_it_go_first(name):
+    payload = {"dataset": "mnist"} | PRESETS[name] | {"model": "m", "preset": name}
+
+    config = TrainConfig.from_dict({"model": "m", "dataset": payload["dataset"], "preset": name})
+    changed = TrainConfig.from_dict(
+        {"model": "m", "dataset": payload["dataset"], "preset": name, "epochs": 7}
+    )
+
+    assert config == TrainConfig.from_dict(payload)
+    assert (config.preset, changed.epochs) == (name, 7)
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_null_means_all_rows_at_once():
+    assert TrainConfig.from_dict(REQUIRED | {"batch_size": None}).batch_size is None
 
 
 def test_every_error_is_told_at_once():

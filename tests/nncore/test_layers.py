@@ -1,39 +1,88 @@
+import json
+
 import numpy as np
 import pytest
 
 from nncore.errors import ConfigError, ShapeError
 from nncore.gradient_check import gradient_errors
-from nncore.initializers import INITIALIZERS
-from nncore.layers import LAYERS, Dense, layer_from_json, layer_to_json
-from nncore.losses import LOSSES
+from nncore.initializers import (
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    LeCunNormal,
+    Normal,
+    NormalByUnits,
+    Uniform,
+    Zeros,
+)
+from nncore.layers import LAYERS, BatchNorm, Dense, Dropout, Layer, ReLU
+from nncore.losses import LOSSES, SoftmaxCrossEntropy
 from nncore.network import Network
+from nncore.specs import from_json, to_json
 
 CLASSES = 4
 ROWS = 5
-# Central differences in float64 with steps of 1e-6 leave about 1e-9; the issue of truncation and
-# rounding is well below 1e-6.
+# Central differences in float64 with steps of 1e-6 leave about 1e-9; a wrong formula leaves 1e-3.
 TOLERANCE = 1e-6
+# Every layer by its name, with its required hyperparameters; a new one is tested by its name.
+REQUIRED = {"dense": {"units": 6}}
 
 
 def example(name):
-    """Every layer by its name: with its required hyperparameters, else by default."""
-    return Dense(6) if name == "dense" else LAYERS[name]()
+    return LAYERS[name](**REQUIRED.get(name, {}))
+
+
+def as_in_training(network, x):
+    """Forward as in training, the same at each call."""
+    return network.forward_train(x, np.random.default_rng(7))
+
+
+def setting(layers, seed=1):
+    """Return a float64 network with parameters all over the place, and a batch."""
+    rng = np.random.default_rng(seed)
+    network = Network(layers, (9,), dtype=np.float64)
+    network.init(rng)
+    network.params += 0.1 * rng.standard_normal(network.params.shape)
+    network.state += 0.1 * rng.random(network.state.shape)
+    return network, rng.standard_normal((ROWS, 9)), rng.integers(0, CLASSES, ROWS)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_gradients_of_every_layer_with_every_loss_match_differences(layer, loss):
-    rng = np.random.default_rng(1)
-    network = Network([Dense(7), example(layer), Dense(CLASSES)], (9,), dtype=np.float64)
-    network.init(rng)
-    network.params += 0.1 * rng.standard_normal(network.params.shape)
-    x = rng.standard_normal((ROWS, 9))
-    labels = rng.integers(0, CLASSES, ROWS)
+@pytest.mark.parametrize("forward", [Network.forward, as_in_training], ids=["serving", "training"])
+def test_gradients_of_every_layer_with_every_loss_match_differences(layer, loss, forward):
+    network, x, labels = setting([Dense(7), example(layer), Dense(CLASSES)])
 
-    errors = gradient_errors(network, LOSSES[loss](), x, labels, rng)
+    errors = gradient_errors(
+        network, LOSSES[loss](), x, labels, np.random.default_rng(2), forward=forward
+    )
 
     assert "input" in errors
     assert max(errors.values()) < TOLERANCE, errors
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_gradients_of_every_layer_at_the_input_match_differences(layer):
+    network, x, labels = setting([example(layer), Dense(CLASSES)])
+
+    errors = gradient_errors(
+        network, LOSSES["softmax_cross_entropy"](), x, labels, np.random.default_rng(2)
+    )
+
+    assert max(errors.values()) < TOLERANCE, errors
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_gradients_of_a_smoothed_loss_and_of_layers_without_bias_match_differences(bias):
+    network, x, labels = setting([Dense(7, bias=bias), ReLU(), Dense(CLASSES, bias=bias)])
+
+    errors = gradient_errors(
+        network, SoftmaxCrossEntropy(label_smoothing=0.2), x, labels, np.random.default_rng(2)
+    )
+
+    assert max(errors.values()) < TOLERANCE
+    assert ("0.b" in errors) is bias
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -43,22 +92,28 @@ def test_a_wrong_gradient_is_found(name):
             dx = super().backward(params, grads, cache, dy, input_grad=input_grad)
             return None if dx is None else dx * 1.01
 
-    fields = {"units": 6} if name == "dense" else {}
-    rng = np.random.default_rng(1)
-    network = Network([Dense(7), Wrong(**fields), Dense(CLASSES)], (9,), dtype=np.float64)
-    network.init(rng)
-    x, labels = rng.standard_normal((ROWS, 9)), rng.integers(0, CLASSES, ROWS)
+    network, x, labels = setting([Dense(7), Wrong(**REQUIRED.get(name, {})), Dense(CLASSES)])
 
-    errors = gradient_errors(network, LOSSES["softmax_cross_entropy"](), x, labels, rng)
+    errors = gradient_errors(
+        network, LOSSES["softmax_cross_entropy"](), x, labels, np.random.default_rng(2)
+    )
 
     assert max(errors.values()) > 1e-3
+
+
+def arrays_of(layer):
+    """Return float32 parameters and state of a layer for rows of 3, initialised."""
+    shapes = layer.param_shapes((3,)) | layer.state_shapes((3,))
+    params = {key: np.zeros(shape, np.float32) for key, shape in shapes.items()}
+    layer.init(params, np.random.default_rng(0))
+    return params
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_is_the_same_after_a_trip_through_json(name):
     layer = example(name)
 
-    assert layer_from_json(layer_to_json(layer)) == layer
+    assert from_json(Layer, json.loads(json.dumps(to_json(layer)))) == layer
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -66,9 +121,8 @@ def test_forward_leaves_its_input_alone_and_keeps_float32(name):
     layer = example(name)
     x = np.random.default_rng(0).standard_normal((ROWS, 3)).astype(np.float32)
     before = x.copy()
-    params = {key: np.ones(shape, np.float32) for key, shape in layer.param_shapes((3,)).items()}
 
-    y, _ = layer.forward(params, x)
+    y, _ = layer.forward(arrays_of(layer), x)
 
     np.testing.assert_array_equal(x, before)
     assert y.dtype == np.float32
@@ -79,9 +133,8 @@ def test_forward_leaves_its_input_alone_and_keeps_float32(name):
 def test_forward_stays_finite_at_ten_thousand(name):
     layer = example(name)
     x = np.array([[-1e4, 0, 1e4]], np.float32)
-    params = {key: np.ones(shape, np.float32) for key, shape in layer.param_shapes((3,)).items()}
 
-    y, _ = layer.forward(params, x)
+    y, _ = layer.forward(arrays_of(layer), x)
 
     assert np.isfinite(y).all()
 
@@ -125,7 +178,13 @@ def test_dense_refuses_rows_that_are_not_flat():
         ({"type": "dense", "units": 0}, "/units", "at least 1"),
         ({"type": "dense", "units": 10**9}, "/units", "at most"),
         ({"type": "dense", "unit": 3, "units": 3}, "/unit", "Did you mean 'units'?"),
-        ({"type": "dense", "units": 3, "initializer": "he"}, "/initializer", "he_normal"),
+        ({"type": "dense", "units": 3, "initializer": "he"}, "/initializer/type", "he_normal"),
+        (
+            {"type": "dense", "units": 3, "initializer": {"type": "normal", "std": -1}},
+            "/initializer/std",
+            "at least 0",
+        ),
+        ({"type": "dropout", "rate": 1}, "/rate", "below 1"),
         ({"units": 3}, "", 'Expected {"type": "<layer>"'),
         (7, "", "got 7"),
         ("gru", "/type", "Unknown layer 'gru'"),
@@ -133,26 +192,79 @@ def test_dense_refuses_rows_that_are_not_flat():
 )
 def test_a_wrong_spec_is_refused_with_pointer_and_reason(spec, pointer, words):
     with pytest.raises(ConfigError) as caught:
-        layer_from_json(spec)
+        from_json(Layer, spec)
 
     assert caught.value.errors[0].pointer == pointer
     assert words in caught.value.errors[0].detail
 
 
-def test_he_normal_has_the_variance_of_its_source():
-    W = np.empty((784, 500))
-
-    INITIALIZERS["he_normal"](W, np.random.default_rng(0))
-
-    assert W.var() == pytest.approx(2 / 784, rel=0.01)
-    assert abs(W.mean()) < 1e-3
-
-
-def test_glorot_uniform_has_the_bound_of_its_source():
+@pytest.mark.parametrize(
+    ("initializer", "variance"),
+    [
+        (HeNormal(), 2 / 300),
+        (HeUniform(), 2 / 300),
+        (GlorotNormal(), 2 / 400),
+        (GlorotUniform(), 2 / 400),
+        (LeCunNormal(), 1 / 300),
+        (Normal(std=0.01), 1e-4),
+        (NormalByUnits(), 1 / 100),
+        (Zeros(), 0),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_initial_weights_have_the_variance_of_their_source(initializer, variance):
     W = np.empty((300, 100))
 
-    INITIALIZERS["glorot_uniform"](W, np.random.default_rng(0))
+    initializer.fill(W, np.random.default_rng(0))
 
-    bound = np.sqrt(6 / 400)
-    assert np.abs(W).max() <= bound
-    assert W.var() == pytest.approx(bound**2 / 3, rel=0.02)
+    assert W.var() == pytest.approx(variance, rel=0.02)
+    assert abs(W.mean()) < 3 * np.sqrt(variance / W.size) + 1e-12
+
+
+def test_uniform_initial_weights_stay_within_their_bounds():
+    W = np.empty((300, 100))
+
+    Uniform(low=-2, high=1).fill(W, np.random.default_rng(0))
+
+    assert -2 <= W.min() < -1.99
+    assert 0.99 < W.max() < 1
+
+
+def test_dropout_keeps_the_mean_and_drops_its_share():
+    x = np.ones((200, 300), np.float32)
+
+    y, mask = Dropout(0.25).forward_train({}, x, np.random.default_rng(0))
+
+    assert (y == 0).mean() == pytest.approx(0.25, abs=0.01)
+    assert y.mean() == pytest.approx(1, abs=0.01)
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(y, mask)
+    np.testing.assert_array_equal(Dropout(0.25).forward({}, x)[0], x)
+
+
+def test_batch_norm_brings_a_batch_to_mean_zero_and_variance_one():
+    layer, rng = BatchNorm(), np.random.default_rng(0)
+    params = arrays_of(layer)
+    x = rng.normal([3, -1, 0], [1, 5, 0.1], (500, 3)).astype(np.float32)
+
+    y, _ = layer.forward_train(params, x, rng)
+
+    np.testing.assert_allclose(y.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(y.std(axis=0), 1, atol=1e-3)
+    np.testing.assert_allclose(params["mean"], 0.1 * x.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(params["variance"], 0.9 + 0.1 * x.var(axis=0, ddof=1), rtol=1e-4)
+
+
+def test_batch_norm_serves_with_its_running_statistics_one_row_as_many():
+    layer, rng = BatchNorm(momentum=1), np.random.default_rng(0)
+    params = arrays_of(layer)
+    x = rng.normal([3, -1, 0], [1, 5, 0.1], (500, 3)).astype(np.float32)
+    layer.forward_train(params, x, rng)
+    before = {name: array.copy() for name, array in params.items()}
+
+    y, _ = layer.forward(params, x)
+
+    np.testing.assert_allclose(y.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(layer.forward(params, x[:1])[0], y[:1], atol=1e-6)
+    for name, array in before.items():
+        np.testing.assert_array_equal(params[name], array)

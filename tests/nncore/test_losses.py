@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from nncore.errors import ShapeError
-from nncore.losses import LOSSES, MeanSquaredError, SoftmaxCrossEntropy
+from nncore.losses import (
+    LOSSES,
+    MeanSquaredError,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    SumOfSquares,
+)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -18,6 +24,57 @@ def test_gradient_matches_differences(name):
         shift[i] = step
         numeric = (loss(logits + shift, labels)[0] - loss(logits - shift, labels)[0]) / (2 * step)
         assert dlogits[i] == pytest.approx(numeric, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", [n for n in LOSSES if 1 in LOSSES[n]().outputs(2)])
+def test_one_output_stands_for_two_classes(name):
+    loss = LOSSES[name]()
+    logits, labels = np.array([[0.2], [0.9], [-0.3]]), np.array([0, 1, 1])
+    value, dlogits = loss(logits, labels)
+
+    p = loss.probabilities(logits)
+    lower, _ = loss(logits - 1e-3 * dlogits, labels)
+
+    assert p.shape == (3, 2)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    assert (np.diff(p[[2, 0, 1], 1]) > 0).all()
+    assert lower < value
+
+
+def test_sigmoid_cross_entropy_is_that_of_a_worked_example():
+    # sigmoid(log 3) = 3/4, sigmoid(0) = 1/2; the truth is the first.
+    logits = np.array([[np.log(3), 0.0]])
+
+    value, dlogits = SigmoidCrossEntropy()(logits, np.array([0]))
+
+    assert value == pytest.approx(-np.log(3 / 4) - np.log(1 / 2))
+    np.testing.assert_allclose(dlogits, [[3 / 4 - 1, 1 / 2]])
+
+
+def test_log_loss_stays_finite_at_ten_thousand():
+    logits = np.array([[1e4, -1e4], [-1e4, 1e4], [-1e4, -1e4]], np.float32)
+
+    value, dlogits = SigmoidCrossEntropy()(logits, np.array([1, 1, 0]))
+    p = SigmoidCrossEntropy().probabilities(logits)
+
+    assert value == pytest.approx(1e4)
+    assert np.isfinite(dlogits).all()
+    assert np.isfinite(p).all()
+
+
+def test_sum_of_squares_is_half_the_sum_over_the_outputs():
+    value, dlogits = SumOfSquares()(np.array([[0.5, 0.0], [1.0, 2.0]]), np.array([0, 0]))
+
+    assert value == pytest.approx((0.25 + 4) / 4)
+    np.testing.assert_allclose(dlogits, [[-0.25, 0], [0, 1]])
+
+
+def test_label_smoothing_moves_the_target_to_the_other_classes():
+    logits = np.log(np.array([[0.9, 0.05, 0.05]]))
+
+    _, dlogits = SoftmaxCrossEntropy(label_smoothing=0.15)(logits, np.array([0]))
+
+    np.testing.assert_allclose(dlogits, 0, atol=1e-12)  # just the smoothed target
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nncore.errors import ConfigError
-from nncore.optimizers import OPTIMIZERS, SGD, Adam
+from nncore.optimizers import OPTIMIZERS, SGD, AdaGrad, Adam, AdamW, RMSprop
 
 
 def adam_by_the_paper(params, gradients, rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
@@ -73,8 +73,55 @@ def test_the_factor_of_a_schedule_scales_the_step(name):
         lambda: Adam(beta1=1.0),
         lambda: Adam(beta2=-0.1),
         lambda: Adam(epsilon=0),
+        lambda: AdamW(weight_decay=-1),
+        lambda: AdaGrad(epsilon=0),
+        lambda: RMSprop(decay=1),
     ],
 )
 def test_hyperparameters_out_of_bounds_are_refused(build):
     with pytest.raises(ConfigError, match="Expected a number"):
         build()
+
+
+def test_nesterov_without_momentum_is_refused():
+    with pytest.raises(ConfigError, match="needs a momentum"):
+        SGD(nesterov=True)
+
+
+def same_as_torch(torch):
+    """Pairs of our optimizer and PyTorch's, by the same hyperparameters."""
+    return {
+        "sgd": (SGD(0.05), lambda p: torch.optim.SGD(p, 0.05)),
+        "momentum": (SGD(0.05, 0.9), lambda p: torch.optim.SGD(p, 0.05, 0.9)),
+        "nesterov": (
+            SGD(0.05, 0.9, nesterov=True),
+            lambda p: torch.optim.SGD(p, 0.05, 0.9, nesterov=True),
+        ),
+        "adagrad": (AdaGrad(0.05), lambda p: torch.optim.Adagrad(p, 0.05)),
+        "rmsprop": (RMSprop(0.01), lambda p: torch.optim.RMSprop(p, 0.01)),
+        "adam": (Adam(0.01), lambda p: torch.optim.Adam(p, 0.01)),
+        "adamw": (AdamW(0.01), lambda p: torch.optim.AdamW(p, 0.01)),
+    }
+
+
+@pytest.mark.parametrize("name", same_as_torch(None))
+def test_the_first_hundred_steps_are_pytorchs(name):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed (make peers)")
+    ours, theirs = same_as_torch(torch)[name]
+    rng = np.random.default_rng(0)
+    start, gradients = rng.standard_normal(40), rng.standard_normal((100, 40))
+    params = start.astype(np.float32)
+    state = ours.start(params)
+    tensor = torch.tensor(start.astype(np.float32))
+    optimizer = theirs([tensor])
+
+    for gradient in gradients.astype(np.float32):
+        ours.step(params, gradient, state)
+        tensor.grad = torch.tensor(gradient)
+        optimizer.step()
+
+        np.testing.assert_allclose(params, tensor.numpy(), atol=1e-5, rtol=1e-5)
+
+
+def test_every_optimizer_is_compared_with_pytorchs():
+    assert {type(ours) for ours, _ in same_as_torch(None).values()} == set(OPTIMIZERS.values())

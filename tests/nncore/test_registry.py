@@ -9,10 +9,11 @@ import pytest
 
 from nncore import registry as registry_module
 from nncore.errors import ConfigError, CorruptVersionError, NotFoundError, VersionInUseError
-from nncore.layers import Dense, ReLU, layer_to_json
+from nncore.layers import Dense, ReLU
 from nncore.manifest import Manifest, libraries, now
 from nncore.network import Network
 from nncore.registry import Registry
+from nncore.specs import to_json
 
 LAYERS = (Dense(3), ReLU(), Dense(2))
 
@@ -26,7 +27,7 @@ def network(seed=0):
 def manifest(**changed):
     values = {
         "model": "m",
-        "layers": [layer_to_json(layer) for layer in LAYERS],
+        "layers": to_json(LAYERS),
         "input_shape": [4],
         "pixel_scaling": {"scale": 1 / 255, "offset": 0.0},
         "loss": {"type": "softmax_cross_entropy"},

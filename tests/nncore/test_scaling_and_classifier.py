@@ -2,16 +2,21 @@ import numpy as np
 import pytest
 
 from nncore.classifier import CHUNK, Classifier
-from nncore.layers import Dense, ReLU, Tanh
+from nncore.layers import BatchNorm, Dense, ReLU, Tanh
 from nncore.losses import SoftmaxCrossEntropy
 from nncore.network import Network
 from nncore.scaling import PixelScaler
 
 
 def classifier(scaler=None, first=Dense):
-    layers = [Dense(8), ReLU(), Dense(3)] if first is Dense else [Tanh(), Dense(3)]
+    layers = {
+        Dense: [Dense(8), ReLU(), Dense(3)],
+        "no bias": [Dense(8, bias=False), ReLU(), Dense(3)],
+        Tanh: [Tanh(), BatchNorm(), Dense(3)],
+    }[first]
     network = Network(layers, (5,))
     network.init(np.random.default_rng(0))
+    network.state[...] = np.random.default_rng(1).random(network.state.shape) + 1
     return network, Classifier(network, scaler or PixelScaler(), SoftmaxCrossEntropy())
 
 
@@ -27,7 +32,7 @@ def test_scaling_brings_bytes_to_zero_to_one_in_float32():
 
 
 @pytest.mark.parametrize("scaler", [PixelScaler(), PixelScaler(scale=0.5, offset=-3.0)])
-@pytest.mark.parametrize("first", [Dense, Tanh])
+@pytest.mark.parametrize("first", [Dense, "no bias", Tanh])
 def test_folding_the_scaling_into_the_first_layer_changes_nothing(scaler, first):
     network, folded = classifier(scaler, first)
 

@@ -1,14 +1,18 @@
 import numpy as np
 import pytest
 
-from nncore.errors import NonFiniteLossError, ShapeError
-from nncore.layers import Dense, ReLU
-from nncore.losses import MeanSquaredError, SoftmaxCrossEntropy
+from nncore.checkpoint import decode_checkpoint, encode_checkpoint
+from nncore.errors import CorruptVersionError, NonFiniteLossError, ShapeError
+from nncore.layers import BatchNorm, Dense, Dropout, ReLU
+from nncore.losses import LOSSES, MeanSquaredError, SoftmaxCrossEntropy
 from nncore.network import Network
 from nncore.optimizers import OPTIMIZERS, SGD, Adam
+from nncore.recipe import EarlyStopping, Recipe
 from nncore.scaling import PixelScaler
-from nncore.schedules import Constant
-from nncore.training import Examples, evaluate, fit, minibatches
+from nncore.schedules import Constant, OneCycle
+from nncore.training import Examples, TrainingState, evaluate, fit, minibatches
+
+LAYERS = (Dense(16), ReLU(), Dense(3))
 
 
 def blobs(rows=300, seed=0):
@@ -20,21 +24,33 @@ def blobs(rows=300, seed=0):
     return Examples(pixels, labels)
 
 
-def train(*, seed=0, epochs=5, optimizer=None, on_epoch=lambda stats: None, data=None, **changed):
-    network = Network([Dense(16), ReLU(), Dense(3)], (4,))
-    rng = np.random.default_rng(seed)
-    network.init(rng)
-    arguments = {
-        "loss": SoftmaxCrossEntropy(),
-        "optimizer": optimizer or Adam(learning_rate=0.01),
+def small_network(seed=0, layers=LAYERS):
+    network = Network(layers, (4,))
+    network.init(np.random.default_rng(seed))
+    return network
+
+
+def recipe(**changed):
+    values = {
+        "optimizer": Adam(learning_rate=0.01),
         "schedule": Constant(),
-        "epochs": epochs,
+        "epochs": 5,
         "batch_size": 32,
-        "rng": rng,
-        "scaler": PixelScaler(),
-        "on_epoch": on_epoch,
-    } | changed
-    fit(network, data or blobs(), blobs(100, seed=1), **arguments)
+    }
+    return Recipe(**values | changed)
+
+
+def train(*, seed=0, data=None, layers=LAYERS, on_epoch=lambda stats: None, **changed):
+    network = small_network(seed, layers)
+    fit(
+        network,
+        data or blobs(),
+        blobs(100, seed=1),
+        recipe(**changed),
+        rng=np.random.default_rng(seed),
+        scaler=PixelScaler(),
+        on_epoch=on_epoch,
+    )
     return network
 
 
@@ -49,7 +65,7 @@ def test_training_learns():
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), MeanSquaredError()])
+@pytest.mark.parametrize("loss", [LOSSES[name]() for name in LOSSES])
 def test_every_optimizer_lowers_every_loss(name, loss):
     stats = []
 
@@ -138,3 +154,167 @@ def test_a_network_can_learn_a_few_rows_by_heart():
     train(epochs=600, data=data, batch_size=8, on_epoch=stats.append)
 
     assert stats[-1].loss < 0.05
+
+
+def test_all_rows_at_once_are_one_batch():
+    examples = Examples(np.arange(10)[:, None], np.arange(10))
+    stats = []
+
+    batches = list(minibatches(examples, 10, np.random.default_rng(0)))
+    train(batch_size=None, epochs=3, on_epoch=stats.append)
+
+    assert len(batches) == 1
+    assert batches[0] == examples
+    assert len(stats) == 3
+
+
+def test_l2_draws_the_weights_towards_zero_and_spares_the_biases():
+    plain, drawn = train(epochs=10), train(epochs=10, l2=0.05)
+
+    weights = slice(plain.weights)
+    assert np.square(drawn.params[weights]).sum() < 0.5 * np.square(plain.params[weights]).sum()
+
+    one_step = {"epochs": 1, "batch_size": None, "optimizer": SGD(0.1)}
+    plain, drawn = train(**one_step), train(**one_step, l2=0.05)
+    np.testing.assert_array_equal(drawn.params[plain.weights :], plain.params[plain.weights :])
+    assert (drawn.params[weights] != plain.params[weights]).all()
+
+
+def test_clipping_bounds_each_step():
+    bound, rate = 1e-3, 1.0
+
+    network = train(epochs=1, optimizer=SGD(learning_rate=rate), clip_norm=bound)
+
+    steps = -(-300 // 32)
+    moved = np.linalg.norm(network.params - small_network().params)
+    assert 0 < moved <= steps * bound * rate * 1.001
+
+
+def test_clipping_with_a_large_bound_changes_nothing():
+    assert train(clip_norm=1e6).params.tobytes() == train().params.tobytes()
+
+
+def test_the_average_is_kept_and_is_calmer_than_the_last_weights():
+    stats = []
+
+    averaged = train(average=0.95, optimizer=Adam(0.05), on_epoch=stats.append)
+    plain = train(optimizer=Adam(0.05))
+
+    measured = evaluate(
+        averaged, blobs(100, seed=1), loss=SoftmaxCrossEntropy(), scaler=PixelScaler()
+    )
+    assert (stats[-1].validation_loss, stats[-1].validation_accuracy) == measured
+    assert np.abs(averaged.params - plain.params).max() > 1e-3
+
+
+def test_early_stopping_ends_the_run_and_keeps_the_best_weights():
+    stats = []
+    pixels, labels = blobs()
+    # Half of the labels are wrong, so that learning them by heart harms.
+    noise = np.random.default_rng(0)
+    wrong = np.where(noise.random(len(labels)) < 0.5, noise.integers(0, 3, len(labels)), labels)
+
+    network = train(
+        epochs=500,
+        data=Examples(pixels, wrong),
+        optimizer=Adam(0.05),
+        early_stopping=EarlyStopping(patience=4),
+        on_epoch=stats.append,
+    )
+
+    losses = [s.validation_loss for s in stats]
+    assert len(stats) == losses.index(min(losses)) + 1 + 4 < 500
+    kept, _ = evaluate(
+        network, blobs(100, seed=1), loss=SoftmaxCrossEntropy(), scaler=PixelScaler()
+    )
+    assert kept == min(losses)
+
+
+EVERYTHING = {
+    "layers": (Dense(16), BatchNorm(), ReLU(), Dropout(0.2), Dense(3)),
+    "schedule": OneCycle(),
+    "average": 0.9,
+    "l2": 1e-4,
+    "clip_norm": 1.0,
+    "early_stopping": EarlyStopping(patience=100),
+}
+
+
+def fit_with_checkpoints(stop_after, content=None, *, optimizer, epochs=6):
+    """Train; return the network, and the checkpoint after `stop_after` epochs, where it ends."""
+
+    class Stop(Exception):
+        pass
+
+    changed = {key: value for key, value in EVERYTHING.items() if key != "layers"}
+    how = recipe(epochs=epochs, optimizer=optimizer, **changed)
+    network, rng = small_network(3, EVERYTHING["layers"]), np.random.default_rng(3)
+    state, made = TrainingState.start(network, how), []
+    if content is not None:
+        state, extra = decode_checkpoint(content, network, rng)
+        assert extra == ["history"]
+
+    def on_epoch(stats):
+        if stats.epoch == stop_after:
+            made.append(encode_checkpoint(network, state, rng, extra=["history"]))
+            raise Stop
+
+    try:
+        fit(
+            network,
+            blobs(),
+            blobs(100, seed=1),
+            how,
+            rng=rng,
+            scaler=PixelScaler(),
+            state=state,
+            on_epoch=on_epoch,
+        )
+    except Stop:
+        return None, made[0]
+    return network, None
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("stop_after", [1, 3, 5])
+def test_a_run_resumed_from_a_checkpoint_ends_with_the_bytes_of_an_undisturbed_one(
+    name, stop_after
+):
+    optimizer = SGD(0.05, 0.9) if name == "sgd" else OPTIMIZERS[name]()
+    undisturbed, _ = fit_with_checkpoints(None, optimizer=optimizer)
+
+    _, content = fit_with_checkpoints(stop_after, optimizer=optimizer)
+    resumed, _ = fit_with_checkpoints(None, content, optimizer=optimizer)
+
+    assert resumed.params.tobytes() == undisturbed.params.tobytes()
+    assert resumed.state.tobytes() == undisturbed.state.tobytes()
+
+
+def test_a_checkpoint_of_another_network_is_refused_and_changes_nothing():
+    _, content = fit_with_checkpoints(1, optimizer=Adam())
+    other = small_network()
+    before = other.params.copy()
+
+    with pytest.raises(CorruptVersionError, match="the network has"):
+        decode_checkpoint(content, other, np.random.default_rng(0))
+
+    np.testing.assert_array_equal(other.params, before)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", bytes(100)])
+def test_what_is_no_checkpoint_is_refused(content):
+    with pytest.raises(CorruptVersionError):
+        decode_checkpoint(content, small_network(), np.random.default_rng(0))
+
+
+def test_pictures_are_changed_anew_in_each_batch():
+    seen = []
+
+    class Watching:
+        def __call__(self, pixels, rng):
+            seen.append(len(pixels))
+            return pixels
+
+    train(epochs=2, augment=Watching())
+
+    assert sum(seen) == 2 * 300

@@ -149,7 +149,7 @@ def test_models_and_versions_are_listed_newest_first(client, registry):
     assert client.get("/api/v1/models/digits").json == models[0]
     assert [(v["version"], v["aliases"]) for v in versions] == [(2, []), (1, ["live"])]
     assert (one["version"], one["seed"], one["aliases"]) == (1, 1, ["live"])
-    assert one["layers"][0] == {"type": "dense", "units": 32, "initializer": "he_normal"}
+    assert (one["layers"][0]["type"], one["layers"][0]["units"]) == ("dense", 32)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,114 @@
+"""The articles' networks, by name: what a TrainConfig's ``"preset"`` stands for.
+
+`docs/articles.md` has for each the article's equations, where ours differ and why, and what came
+of it. A key that a config names itself goes before the preset's.
+"""
+
+from typing import Any
+
+SIGMOID = {"type": "sigmoid"}
+NO_DECAY = {"schedule": {"type": "constant"}}
+
+
+def dense(units: int, **fields: Any) -> dict[str, Any]:
+    """Return a dense layer as JSON."""
+    return {"type": "dense", "units": units, **fields}
+
+
+def no_bias(units: int, initializer: dict[str, Any]) -> dict[str, Any]:
+    """Return a dense layer without biases as JSON."""
+    return dense(units, bias=False, initializer=initializer)
+
+
+STANDARD_NORMAL = {"type": "normal", "std": 1.0}
+SMALL_NORMAL = {"type": "normal", "std": 0.01}
+ZERO_TO_ONE = {"type": "uniform", "low": 0.0, "high": 1.0}
+BY_UNITS = {"type": "normal_by_units"}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # "Neural Network from Scratch", Becoming Human. The last sigmoid is the loss's.
+    "becoming-human": {
+        "network": [
+            no_bias(64, STANDARD_NORMAL),
+            SIGMOID,
+            no_bias(64, STANDARD_NORMAL),
+            SIGMOID,
+            no_bias(10, STANDARD_NORMAL),
+        ],
+        "loss": {"type": "sigmoid_cross_entropy"},
+        "optimizer": {"type": "sgd", "learning_rate": 0.5},
+        "epochs": 300,
+        "batch_size": None,
+        **NO_DECAY,
+    },
+    # "How to build your own Neural Network from scratch in Python", first part. Its step of 1 on
+    # the derivative of the plain sum over 4 rows is 8 on that of half the sum, mean over the rows.
+    "two-layer-sse": {
+        "dataset": "xor",
+        "network": [no_bias(4, ZERO_TO_ONE), SIGMOID, no_bias(1, ZERO_TO_ONE), SIGMOID],
+        "loss": {"type": "sum_of_squares"},
+        "optimizer": {"type": "sgd", "learning_rate": 8.0},
+        "epochs": 1500,
+        "batch_size": None,
+        "validation_fraction": 0.0,
+        **NO_DECAY,
+    },
+    # The same, second part: any list of sizes; these are for pictures of digits.
+    "any-depth-log-loss": {
+        "network": [
+            dense(64, initializer=SMALL_NORMAL),
+            SIGMOID,
+            dense(10, initializer=SMALL_NORMAL),
+        ],
+        "loss": {"type": "sigmoid_cross_entropy"},
+        "optimizer": {"type": "sgd", "learning_rate": 0.5},
+        "epochs": 300,
+        "batch_size": None,
+        **NO_DECAY,
+    },
+    # "Building Deep Neural Network from Scratch using python".
+    "mini-batch-sse": {
+        "network": [
+            dense(100, initializer=STANDARD_NORMAL, bias_initializer=STANDARD_NORMAL),
+            SIGMOID,
+            dense(10, initializer=STANDARD_NORMAL, bias_initializer=STANDARD_NORMAL),
+            SIGMOID,
+        ],
+        "loss": {"type": "sum_of_squares"},
+        "optimizer": {"type": "sgd", "learning_rate": 3.0},
+        "epochs": 30,
+        "batch_size": 10,
+        **NO_DECAY,
+    },
+    # "Neural networks from scratch", IBM Developer. The softmax is the loss's.
+    "one-at-a-time": {
+        "network": [
+            no_bias(128, BY_UNITS),
+            SIGMOID,
+            no_bias(64, BY_UNITS),
+            SIGMOID,
+            no_bias(10, BY_UNITS),
+        ],
+        "loss": {"type": "softmax_cross_entropy"},
+        "optimizer": {"type": "sgd", "learning_rate": 0.001},
+        "epochs": 10,
+        "batch_size": 1,
+        "validation_fraction": 0.1,
+        **NO_DECAY,
+    },
+    # "Code a Neural Network from Scratch in Python".
+    "two-layer-log-loss": {
+        "dataset": "xor",
+        "network": [
+            dense(4, initializer=STANDARD_NORMAL, bias_initializer=STANDARD_NORMAL),
+            SIGMOID,
+            dense(1, initializer=STANDARD_NORMAL, bias_initializer=STANDARD_NORMAL),
+        ],
+        "loss": {"type": "sigmoid_cross_entropy"},
+        "optimizer": {"type": "sgd", "learning_rate": 1.0},
+        "epochs": 1500,
+        "batch_size": None,
+        "validation_fraction": 0.0,
+        **NO_DECAY,
+    },
+}
