@@ -9,7 +9,7 @@ INKWELL_MNIST_DIR ?= $(realpath $(wildcard ../shared/mnist))
 export INKWELL_MNIST_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-unit test-integration lint type peers bench lock clean
+.PHONY: help up down test test-unit test-integration lint type peers bench articles lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -20,14 +20,17 @@ up: $(VENV)/installed ## install, start Redis, worker and service, train a first
 down: ## stop what `make up` started
 	@$(BIN)/inkwell down
 
+# Many tests wait for processes: two workers a core. A file's tests stay in one worker.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(shell expr 2 \* $$(nproc)) --dist loadfile
+
 test: $(VENV)/developed ## run every test
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 test-unit: $(VENV)/developed ## run the tests that start no server
-	@$(BIN)/python -m pytest -m "not integration"
+	@$(PYTEST) -m "not integration"
 
 test-integration: $(VENV)/developed ## run the tests that start Redis, worker and gunicorn
-	@$(BIN)/python -m pytest -m integration
+	@$(PYTEST) -m integration
 
 lint: $(VENV)/developed ## check style and spelling
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell
@@ -35,7 +38,8 @@ lint: $(VENV)/developed ## check style and spelling
 type: $(VENV)/developed ## check types
 	@$(BIN)/mypy
 
-peers: $(VENV)/developed ## install PyTorch, which some tests and benchmarks compare with
+peers: $(VENV)/developed ## install what some tests and benchmarks compare with: PyTorch, ONNX, pandas
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements-peers.lock
 	@$(PIP) install torch==2.13.0
 
 bench: $(VENV)/developed ## print the figures of the README
@@ -43,9 +47,14 @@ bench: $(VENV)/developed ## print the figures of the README
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
+articles: peers ## train the articles' networks, draw their loss curves
+	@$(BIN)/python benchmarks/articles.py
+
 lock: $(VENV)/developed ## write the lock files anew from pyproject.toml
 	@echo setuptools | $(LOCK) pyproject.toml - --output-file requirements.lock
 	@$(LOCK) --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) --group peers --constraints requirements.lock --constraints requirements-dev.lock \
+		--output-file requirements-peers.lock
 	@$(LOCK) --group redis-server --no-deps --output-file requirements-redis.lock
 
 clean: ## remove the environment (the store in ./var stays)
@@ -60,10 +69,10 @@ $(VENV)/installed: requirements.lock pyproject.toml Makefile | $(BIN)/python
 	@echo "Installing into $(VENV) ..."
 	@$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
-	@command -v redis-server >/dev/null || $(PIP) install --require-hashes --no-deps --upgrade \
-		--only-binary :all: --python-version 3.12 --target $(SITE) -r requirements-redis.lock \
-		|| echo "No Redis binary for this machine: install redis-server, or set INKWELL_REDIS_URL."
-	@touch $@
+	@if command -v redis-server >/dev/null || $(PIP) install --require-hashes --no-deps --upgrade \
+		--only-binary :all: --python-version 3.12 --target "$(SITE)" -r requirements-redis.lock; \
+	then touch $@; \
+	else echo "No Redis for this machine: install redis-server, or set INKWELL_REDIS_URL."; fi
 
 $(VENV)/developed: $(VENV)/installed requirements-dev.lock
 	@echo "Installing the tools of development ..."

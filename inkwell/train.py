@@ -39,6 +39,7 @@ class Widths(click.ParamType[list[int]]):
 @click.command(short_help="Train a new version.")
 @click.option("--dataset", help="Data set to train on.  [default: digits]")
 @click.option("--model", help="Model to make a version of.  [default: INKWELL_MODEL]")
+@click.option("--preset", help="Network of an article, by name, such as mini-batch-sse.")
 @click.option("--epochs", type=click.IntRange(min=1))
 @click.option("--batch-size", type=click.IntRange(min=1))
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True))
@@ -93,7 +94,9 @@ def train_config(
         config["optimizer"] = optimizer | {"learning_rate": learning_rate}
     if hidden is not None:
         config["network"] = network(hidden)
-    return {"model": default_model, "dataset": "digits"} | config
+    # A preset names its data itself.
+    defaults = {"model": default_model} | ({} if "preset" in config else {"dataset": "digits"})
+    return defaults | config
 
 
 def network(widths: list[int]) -> list[Answer]:

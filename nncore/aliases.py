@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from nncore.manifest import now
 from nncore.names import is_alias_name
 
 HISTORY_FILE = "history.jsonl"
+_NUMBER = re.compile(rb"[1-9][0-9]{0,11}\n?")
 
 Stamp = tuple[int, int]
 
@@ -28,19 +30,28 @@ class Aliases:
     def get(self, alias: str) -> int | None:
         """Return the number that `alias` stands for, or None. Raises CorruptVersionError."""
         try:
-            text = (self._folder / alias).read_text()
+            content = (self._folder / alias).read_bytes()
         except FileNotFoundError:
             return None
-        if not text.strip().isdigit():
-            raise CorruptVersionError(f"Alias {alias!r} holds {text[:80]!r}, not a number.")
-        return int(text)
+        except IsADirectoryError:
+            content = b"a folder"
+        if not _NUMBER.fullmatch(content):
+            raise CorruptVersionError(f"Alias {alias!r} holds {content[:80]!r}, not a number.")
+        return int(content)
+
+    def readable(self, alias: str) -> int | None:
+        """Return the number that `alias` stands for; None also where its file holds none."""
+        try:
+            return self.get(alias)
+        except CorruptVersionError:
+            return None
 
     def all(self) -> dict[str, int]:
-        """Return every alias with its number, sorted by name."""
+        """Return every alias with its number, sorted by name; files that hold none are no alias."""
         if not self._folder.is_dir():
             return {}
         names = sorted(name for name in os.listdir(self._folder) if is_alias_name(name))
-        numbers = {name: self.get(name) for name in names}
+        numbers = {name: self.readable(name) for name in names}
         return {name: number for name, number in numbers.items() if number is not None}
 
     def stamp(self, alias: str) -> Stamp | None:
@@ -55,7 +66,7 @@ class Aliases:
         """Let `alias` stand for `version`; return what it stood for before."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
-            before = self.get(alias)
+            before = self.readable(alias)
             entry = {"at": now(), "alias": alias, "from": before, "to": version}
             self._append(entry | {"reason": reason, "actor": actor})
             replace_file(self._folder / alias, b"%d\n" % version, mtime_ns=time.time_ns())
@@ -67,11 +78,14 @@ class Aliases:
             lines = (self._folder / HISTORY_FILE).read_bytes().splitlines()
         except FileNotFoundError:
             return []
-        return [json.loads(line) for line in lines]
+        return [entry for entry in map(_parse, lines) if entry is not None]
 
     def _append(self, entry: dict[str, Any]) -> None:
-        with (self._folder / HISTORY_FILE).open("ab") as file:
-            file.write(json.dumps(entry).encode() + b"\n")
+        with (self._folder / HISTORY_FILE).open("a+b") as file:
+            # A full disk may have left half a line: it must not spoil this one.
+            file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
+            newline = b"" if file.read() in (b"", b"\n") else b"\n"
+            file.write(newline + json.dumps(entry).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -81,3 +95,11 @@ class Aliases:
         with (self._folder / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None

@@ -6,6 +6,7 @@ from nncore.arrays import Floats, Ints, Pixels, Shape
 from nncore.layers import Dense
 from nncore.losses import Loss
 from nncore.network import Network
+from nncore.registry import Version
 from nncore.scaling import PixelScaler
 
 CHUNK = 1024  # rows at once: bounds the memory of a large batch, costs no time
@@ -36,6 +37,12 @@ class Classifier:
             self._fold(scaler)
             self._scaler = None
         self._network.params.flags.writeable = False
+
+    @classmethod
+    def of(cls, version: Version) -> "Classifier":
+        """Return what answers with a loaded version."""
+        manifest = version.manifest
+        return cls(version.network, manifest.pixel_scaling, manifest.loss)
 
     @property
     def input_shape(self) -> Shape:

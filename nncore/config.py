@@ -17,6 +17,7 @@ from nncore.specs import describe, from_json, require_number, run_checks, to_jso
 
 PROMOTE = ("if_better", "always", "never")
 MAX_PARAMS = 20_000_000  # 80 MB of weights, four times that in training
+MAX_ACTIVATIONS = 250_000_000  # 1 GB of what forward keeps, and as much again backward
 DEFAULT_NETWORK: tuple[Layer, ...] = (Dense(128), ReLU(), Dense(64), ReLU(), Dense(10))
 
 
@@ -87,6 +88,9 @@ class TrainConfig(Recipe):
     def _check_numbers(self) -> None:
         require_number("seed", self.seed, at_least=0, below=2**63)
         require_number("validation_fraction", self.validation_fraction, at_least=0, below=1)
+        rows = DATASETS[self.dataset].train_rows if self.dataset in DATASETS else 1
+        if round(rows * self.validation_fraction) >= rows:
+            raise wrong("/validation_fraction", f"Of {rows:,} rows none is left to train on.")
         if self.early_stopping and not self.validation_fraction:
             raise wrong("/early_stopping", "It needs a validation_fraction above 0.")
 
@@ -105,6 +109,13 @@ class TrainConfig(Recipe):
                 "/network",
                 f"Expected {expected} outputs for the {len(dataset.labels)} labels of "
                 f"{self.dataset!r}; the last layer gives rows of shape {made.output_shape}.",
+            )
+        rows = min(self.batch_size or dataset.train_rows, dataset.train_rows)
+        if rows * made.activations > MAX_ACTIVATIONS:
+            raise wrong(
+                "/batch_size",
+                f"Expected at most {MAX_ACTIVATIONS:,} numbers between the layers for a batch; "
+                f"{rows:,} rows give {rows * made.activations:,}.",
             )
         if not 1 <= made.size <= MAX_PARAMS:
             raise wrong("/network", f"Expected 1 to {MAX_PARAMS:,} parameters; got {made.size:,}.")

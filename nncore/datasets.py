@@ -8,14 +8,15 @@ DIGIT_LABELS = tuple("0123456789")
 
 
 class DatasetSpec(NamedTuple):
-    """Shape of one row, and the label of each class."""
+    """Shape of one row, the label of each class, and how many rows there are to train on."""
 
     input_shape: Shape
     labels: tuple[str, ...]
+    train_rows: int
 
 
 DATASETS = {
-    "digits": DatasetSpec((784,), DIGIT_LABELS),
-    "mnist": DatasetSpec((784,), DIGIT_LABELS),
-    "xor": DatasetSpec((3,), ("0", "1")),
+    "digits": DatasetSpec((784,), DIGIT_LABELS, 1_437),
+    "mnist": DatasetSpec((784,), DIGIT_LABELS, 60_000),
+    "xor": DatasetSpec((3,), ("0", "1"), 4),
 }

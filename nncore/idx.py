@@ -10,6 +10,7 @@ import numpy as np
 from nncore.arrays import Pixels
 
 _UINT8 = 0x08
+MAX_DIMENSIONS = 8
 
 
 class IdxError(ValueError):
@@ -37,6 +38,8 @@ def decode_idx(content: bytes) -> Pixels:
     """
     if len(content) < 4 or content[:3] != bytes([0, 0, _UINT8]):
         raise IdxError(f"Expected an IDX file of unsigned bytes; it begins with {content[:4]!r}.")
+    if content[3] > MAX_DIMENSIONS:
+        raise IdxError(f"Expected at most {MAX_DIMENSIONS} dimensions; got {content[3]}.")
     header = 4 + 4 * content[3]
     if len(content) < header:
         raise IdxError(f"Expected a header of {header} bytes; got {len(content)} bytes.")
@@ -47,7 +50,10 @@ def decode_idx(content: bytes) -> Pixels:
         expected *= length
     if len(content) - header != expected:
         raise IdxError(f"Expected {expected} bytes for {shape}; got {len(content) - header}.")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    try:
+        return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    except ValueError as error:  # a dimension of 0 beside huge ones
+        raise IdxError(f"The shape {shape} cannot be: {error}.") from None
 
 
 def read_idx(path: Path) -> Pixels:

@@ -1,7 +1,7 @@
 """The manifest: all that is known of a version, beside its weights."""
 
 import platform
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from typing import Any
@@ -13,28 +13,39 @@ from nncore.layers import Layer
 from nncore.losses import Loss
 from nncore.network import Network
 from nncore.scaling import PixelScaler
-from nncore.specs import from_json
+from nncore.specs import describe, from_json, to_json
 
 SCHEMA = 1
+MAX_INPUTS = 1_000_000
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """The data of a version: their name, hash and numbers of rows."""
+
+    name: str
+    sha256: str
+    train_rows: int
+    test_rows: int
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a version is and where it comes from; JSON values only.
+    """What a version is and where it comes from.
 
     ``layers``, ``input_shape``, ``pixel_scaling``, ``loss`` and ``labels`` say how to answer with
     it; the rest says how it came to be. ``weights_sha256`` is filled in by the registry.
     """
 
     model: str
-    layers: list[dict[str, Any]]
-    input_shape: list[int]
-    pixel_scaling: dict[str, float]
-    loss: dict[str, Any]
-    labels: list[str]
+    layers: tuple[Layer, ...]
+    input_shape: tuple[int, ...]
+    pixel_scaling: PixelScaler
+    loss: Loss
+    labels: tuple[str, ...]
     config: dict[str, Any]
     seed: int
-    dataset: dict[str, Any]
+    dataset: TrainedOn
     metrics: dict[str, Any]
     history: list[dict[str, Any]]
     parent: int | None
@@ -51,33 +62,34 @@ class Manifest:
             raise CorruptVersionError("The manifest is not a JSON object with a schema number.")
         if values["schema"] != SCHEMA:
             raise CorruptVersionError(
-                f"The manifest has schema {values['schema']!r}; this program reads {SCHEMA}."
+                f"The manifest has schema {describe(values['schema'])}; "
+                f"this program reads {SCHEMA}."
             )
-        names = {field.name for field in fields(cls)}
-        if names != set(values):
-            odd = ", ".join(sorted(names ^ set(values)))
-            raise CorruptVersionError(f"The manifest's keys are not those of its schema: {odd}.")
-        return cls(**values)
+        try:
+            manifest: Manifest = from_json(cls, values)
+        except ConfigError as error:
+            raise CorruptVersionError(f"The manifest is wrong: {error}") from error
+        return manifest
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as JSON values."""
-        return asdict(self)
+        values: dict[str, Any] = to_json(self)
+        return values
 
     def build_network(self) -> Network:
         """Return the network, its parameters still 0. Raises CorruptVersionError."""
         try:
-            return Network(from_json(tuple[Layer, ...], self.layers), self.input_shape)
-        except (ConfigError, ShapeError) as error:
+            if not all(0 < length <= MAX_INPUTS for length in self.input_shape):
+                raise ShapeError(f"an input shape of {self.input_shape}.")
+            network = Network(self.layers, self.input_shape)
+        except ShapeError as error:
             raise CorruptVersionError(f"The manifest's layers do not fit: {error}") from error
-
-    def build_scaler(self) -> PixelScaler:
-        """Return the scaling that the network was trained with."""
-        return PixelScaler(**self.pixel_scaling)
-
-    def build_loss(self) -> Loss:
-        """Return the loss, which knows how outputs become probabilities."""
-        loss: Loss = from_json(Loss, self.loss)
-        return loss
+        if network.output_shape not in [(k,) for k in self.loss.outputs(len(self.labels))]:
+            raise CorruptVersionError(
+                f"The manifest names {len(self.labels)} labels; the network gives rows of shape "
+                f"{network.output_shape}."
+            )
+        return network
 
 
 def libraries() -> dict[str, str]:

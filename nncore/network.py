@@ -22,6 +22,7 @@ class Plan(NamedTuple):
     state: Layout
     state_size: int
     output_shape: Shape
+    activations: int  # numbers between the layers, for one row
 
 
 def plan(layers: Sequence[Layer], input_shape: Shape) -> Plan:
@@ -35,11 +36,12 @@ def plan(layers: Sequence[Layer], input_shape: Shape) -> Plan:
     ShapeError
         If a layer does not fit the one before it; the message names it by position.
     """
-    shapes, states = [], []
+    shapes, states, activations = [], [], 0
     for position, layer in enumerate(layers):
         try:
             shapes.append(layer.param_shapes(input_shape))
             states.append(layer.state_shapes(input_shape))
+            activations += math.prod(input_shape)
             input_shape = layer.output_shape(input_shape)
         except ShapeError as error:
             raise ShapeError(f"Layer {position}: {error}") from None
@@ -48,7 +50,7 @@ def plan(layers: Sequence[Layer], input_shape: Shape) -> Plan:
     weights = _place(params, shapes, 0, lambda name: name == "W")
     size = _place(params, shapes, weights, lambda name: name != "W")
     state_size = _place(state, states, 0, lambda name: True)
-    return Plan(params, size, weights, state, state_size, input_shape)
+    return Plan(params, size, weights, state, state_size, input_shape, activations)
 
 
 def _place(
@@ -81,7 +83,7 @@ class Network:
     input_shape : tuple of int
         Shape of one row of input, ``(784,)`` for MNIST.
     dtype : float dtype
-        float32; float64 only to check gradients.
+        float32; float64 to check gradients, and for scikit-learn's users.
 
     Attributes
     ----------
@@ -112,6 +114,20 @@ class Network:
         self._params = [{**t, **k} for t, k in zip(trained, kept, strict=True)]
         # No layer at or before the first that has parameters needs the gradient of its input.
         self._first = next((i for i, p in enumerate(made.params) if p), len(self.layers))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # As they are, the layers' views would be copied as arrays of their own.
+        return {
+            "layers": self.layers,
+            "input_shape": self.input_shape,
+            "params": self.params,
+            "state": self.state,
+        }
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        layers, input_shape, params = saved["layers"], saved["input_shape"], saved["params"]
+        self.__init__(layers, input_shape, dtype=params.dtype)  # type: ignore[misc]
+        self.params[...], self.state[...] = params, saved["state"]
 
     def init(self, rng: np.random.Generator) -> None:
         """Fill `params` and `state` in place with each layer's initial values, in order."""
@@ -183,15 +199,16 @@ class Network:
         }
 
     def from_tensors(self, tensors: dict[str, Floats]) -> None:
-        """Fill `params` and `state` in place from what `to_tensors` returned.
+        """Fill `params` and `state` in place from what `to_tensors` returned, or PyTorch saved.
 
         Raises
         ------
         ShapeError
             If a tensor is missing, left over, or of another shape; nothing is changed then.
         """
+        unused = {f"{i}.{name}" for i, layer in enumerate(self.layers) for name in layer.not_needed}
         expected = {name: tensor.shape for name, tensor in self.to_tensors().items()}
-        came = {name: tensor.shape for name, tensor in tensors.items()}
+        came = {name: tensor.shape for name, tensor in tensors.items() if name not in unused}
         if expected != came:
             odd = sorted(n for n in {*expected, *came} if expected.get(n) != came.get(n))[0]
             raise ShapeError(

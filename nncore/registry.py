@@ -10,15 +10,20 @@ It needs no server: what the files say is what is live. Nothing is created by lo
 """
 
 import dataclasses
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nncore.aliases import Aliases
+import numpy as np
+
+from nncore.aliases import Aliases, Stamp
 from nncore.durable import sync_folder, write_file
 from nncore.errors import CorruptVersionError, NotFoundError, ShapeError, VersionInUseError
 from nncore.manifest import Manifest
@@ -104,13 +109,13 @@ class Registry:
 
         Raises
         ------
-        NotFoundError
-            If there is no such version; the alias stays where it was.
+        NotFoundError, CorruptVersionError
+            If there is no such version, or it cannot be loaded; the alias stays where it was.
         ConfigError
             If `alias` is no name.
         """
         check_alias_name(alias, "/alias")
-        self._require(model, version)
+        self.load(model, version)
         return self.aliases(model).move(alias, version, reason=reason, actor=actor)
 
     def resolve(self, model: str, reference: str) -> int:
@@ -139,19 +144,35 @@ class Registry:
         folder = self._require(model, version)
         try:
             values = json.loads((folder / MANIFEST_FILE).read_bytes())
-        except (ValueError, FileNotFoundError) as error:
+        except (ValueError, RecursionError, FileNotFoundError, IsADirectoryError) as error:
             raise CorruptVersionError(f"{MANIFEST_FILE} cannot be read: {error}") from error
         return Manifest.from_dict(values)
 
-    def load(self, model: str, version: int) -> Version:
-        """Return the version with its network, after checking that it is what was published.
+    def stamp(self, model: str, version: int) -> Stamp | None:
+        """Return what changes if another version takes this one's place on disk: one stat."""
+        try:
+            status = os.stat(self._versions(model) / str(version) / MANIFEST_FILE)
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino
+
+    @contextmanager
+    def judging(self, model: str) -> Iterator[None]:
+        """Let one at a time, of all processes, compare a version of the model and promote it."""
+        self._folder(model).mkdir(parents=True, exist_ok=True)
+        with (self._folder(model) / ".judging").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def files(self, model: str, version: int) -> tuple[Manifest, bytes]:
+        """Return the version's manifest and its weights' file, after checking that they belong.
 
         Raises
         ------
         NotFoundError
             If there is no such version.
         CorruptVersionError
-            If the weights are not those whose SHA-256 the manifest names, or do not fit it.
+            If the weights are not those whose SHA-256 the manifest names.
         """
         manifest = self.manifest(model, version)
         try:
@@ -164,11 +185,26 @@ class Registry:
                 f"{WEIGHTS_FILE} has SHA-256 {digest}; the manifest names "
                 f"{manifest.weights_sha256}."
             )
+        return manifest, content
+
+    def load(self, model: str, version: int) -> Version:
+        """Return the version with its network, after checking that it is what was published.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version.
+        CorruptVersionError
+            If the weights are not those whose SHA-256 the manifest names, or do not fit it.
+        """
+        manifest, content = self.files(model, version)
         network = manifest.build_network()
         try:
             network.from_tensors(decode_weights(content))
         except ShapeError as error:
             raise CorruptVersionError(f"{WEIGHTS_FILE} does not fit the layers: {error}") from error
+        if not np.isfinite(network.params).all():
+            raise CorruptVersionError(f"{WEIGHTS_FILE} holds NaN or Infinity.")
         return Version(version, network, manifest)
 
     def delete(self, model: str, version: int) -> None:

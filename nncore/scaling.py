@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nncore.arrays import Floats, Pixels
+from nncore.specs import require_number
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,10 @@ class PixelScaler:
 
     scale: float = 1 / 255
     offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_number("scale", self.scale, at_least=-1e6, at_most=1e6)
+        require_number("offset", self.offset, at_least=-1e6, at_most=1e6)
 
     def __call__(self, pixels: Pixels) -> Floats:
         """Return float32 of the shape of `pixels`, which are uint8 or float, 0-255."""

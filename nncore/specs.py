@@ -7,7 +7,6 @@ written this way in a job's payload and in a version's manifest. The names stand
 
 import dataclasses
 import difflib
-import math
 import operator
 from collections.abc import Callable, Collection, Mapping
 from types import NoneType, UnionType
@@ -16,6 +15,9 @@ from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 from nncore.errors import ConfigError, FieldError
 
 MAX_LIST = 200
+MAX_SHOWN = 80  # characters of what came, in messages
+MAX_ERRORS = 20  # unknown keys that are told one by one
+LARGEST = 1e300  # of a number, so that no check can overflow
 
 
 class Named:
@@ -34,15 +36,15 @@ def wrong(pointer: str, detail: str) -> ConfigError:
 
 
 def escape(key: str) -> str:
-    """Return `key` as one step of a JSON pointer (RFC 6901, section 3)."""
-    return key.replace("~", "~0").replace("/", "~1")
+    """Return `key` as one step of a JSON pointer (RFC 6901, section 3), cut where it is long."""
+    return key[:MAX_SHOWN].replace("~", "~0").replace("/", "~1")
 
 
 def unknown(kind: str, name: object, known: Collection[str]) -> str:
     """Say that `name` is no known `kind`, and which known name is nearest."""
-    near = difflib.get_close_matches(str(name), known, n=1)
+    near = difflib.get_close_matches(name[:MAX_SHOWN], known, n=1) if isinstance(name, str) else []
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"Unknown {kind} {str(name)[:80]!r}.{hint} Known: {', '.join(sorted(known))}."
+    return f"Unknown {kind} {describe(name)}.{hint} Known: {', '.join(sorted(known))}."
 
 
 def require_number(
@@ -57,10 +59,10 @@ def require_number(
     """Raise ConfigError at ``/name`` unless `value` is a finite number within the bounds."""
     bounds = {"at least": at_least, "above": above, "at most": at_most, "below": below}
     stated = {word: bound for word, bound in bounds.items() if bound is not None}
-    number = isinstance(value, int | float) and math.isfinite(value)
+    number = isinstance(value, int | float) and abs(value) < LARGEST
     if not number or not all(_HOLDS[word](value, bound) for word, bound in stated.items()):
         expected = " and ".join(f"{word} {bound:g}" for word, bound in stated.items())
-        raise wrong(f"/{name}", f"Expected a number {expected}; got {value!r}.")
+        raise wrong(f"/{name}", f"Expected a number {expected}; got {describe(value)}.")
 
 
 def run_checks(*checks: Callable[[], None]) -> None:
@@ -95,7 +97,8 @@ def from_json(hint: Any, value: object, pointer: str = "") -> Any:
     ----------
     hint : type
         What is expected, as a dataclass's field says it: a dataclass, a `Named` base, ``int``,
-        ``float``, ``str``, ``bool``, ``tuple[X, ...]``, ``X | None``.
+        ``float``, ``str``, ``bool``, ``tuple[X, ...]``, ``X | None``; ``dict[…]`` and ``list[…]``
+        stand for any JSON object and list.
     value : object
         Parsed JSON. A `Named` may be given by its bare name.
     pointer : str
@@ -116,6 +119,8 @@ def from_json(hint: Any, value: object, pointer: str = "") -> Any:
         return _from_named(hint, value, pointer)
     if dataclasses.is_dataclass(hint):
         return _from_object(hint, value, pointer, kind="key")
+    if get_origin(hint) in (dict, list):
+        return _from_opaque(get_origin(hint), value, pointer)
     if not _is(value, hint):
         raise wrong(pointer, f"Expected {_TYPE_NAMES[hint]}; got {describe(value)}.")
     return value
@@ -128,6 +133,13 @@ def _from_list(hint: Any, value: object, pointer: str) -> tuple[Any, ...]:
         raise wrong(pointer, f"Expected a list of at most {MAX_LIST}; got {len(value)}.")
     places = {f"{pointer}/{i}": part for i, part in enumerate(value)}
     return tuple(_collect(dict.fromkeys(places, hint), places).values())
+
+
+def _from_opaque(kind: type, value: object, pointer: str) -> Any:
+    if not isinstance(value, kind):
+        expected = "an object" if kind is dict else "a list"
+        raise wrong(pointer, f"Expected {expected}; got {describe(value)}.")
+    return value
 
 
 def _from_named(base: type[Named], value: object, pointer: str) -> Any:
@@ -147,11 +159,8 @@ def _from_object(cls: Any, value: object, pointer: str, *, kind: str) -> Any:
         raise wrong(pointer, f"Expected an object; got {describe(value)}.")
     hints = get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}
-    errors = [
-        FieldError(f"{pointer}/{escape(key)}", unknown(kind, key, fields))
-        for key in value
-        if key not in fields
-    ]
+    strange = [key for key in value if key not in fields][:MAX_ERRORS]
+    errors = [FieldError(f"{pointer}/{escape(key)}", unknown(kind, key, fields)) for key in strange]
     errors += [
         FieldError(f"{pointer}/{name}", "This key is required.")
         for name, field in fields.items()
@@ -193,7 +202,8 @@ def describe(value: object) -> str:
         return f"a list of {len(value)}"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:80]}…"
+    text = repr(value[: MAX_SHOWN + 1] if isinstance(value, str) else value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 _HOLDS: dict[str, Callable[[Any, Any], bool]] = {

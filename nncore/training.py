@@ -13,7 +13,8 @@ from nncore.losses import Loss
 from nncore.metrics import accuracy
 from nncore.network import Network
 from nncore.recipe import Recipe
-from nncore.scaling import PixelScaler
+
+Scaler = Callable[[Pixels], Floats]
 
 CHUNK = 2048  # rows of an evaluation at once: bounds memory, costs no time
 
@@ -76,7 +77,7 @@ def fit(
     recipe: Recipe,
     *,
     rng: np.random.Generator,
-    scaler: PixelScaler,
+    scaler: Scaler,
     state: TrainingState | None = None,
     on_epoch: Callable[[EpochStats], None] = ignore,
 ) -> None:
@@ -93,8 +94,8 @@ def fit(
     rng : numpy.random.Generator
         Shuffles the rows before each epoch, changes pictures, drops units. Same state, same data,
         same machine: same weights.
-    scaler : PixelScaler
-        Brings pixels to the network's scale, batch by batch.
+    scaler : callable
+        Brings pixels to the network's scale, batch by batch: a PixelScaler.
     state : TrainingState, optional
         Where to go on, updated in place; by default a run begins.
     on_epoch : callable
@@ -128,6 +129,8 @@ def fit(
         state.epoch += 1
         on_epoch(_measure(network, validation, recipe, scaler, state, total / rows, started))
     _keep(network, state)
+    if not np.isfinite(network.params).all():
+        raise NonFiniteLossError("The weights became infinite or NaN. Try a smaller learning rate.")
 
 
 def minibatches(
@@ -144,7 +147,7 @@ def minibatches(
 
 
 def evaluate(
-    network: Network, examples: Examples, *, loss: Loss, scaler: PixelScaler
+    network: Network, examples: Examples, *, loss: Loss, scaler: Scaler
 ) -> tuple[float, float]:
     """Return mean loss and accuracy, 0-1, over `examples`; (NaN, NaN) where there are none."""
     if not len(examples.labels):
@@ -189,7 +192,7 @@ def _measure(
     network: Network,
     validation: Examples,
     recipe: Recipe,
-    scaler: PixelScaler,
+    scaler: Scaler,
     state: TrainingState,
     loss: float,
     started: float,

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from flask import current_app, request
 
-from service.problems import Problem
+from service.problems import Problem, unavailable
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -21,14 +21,22 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def admin_token(settings: Settings) -> str:
-    """Return the token of the settings, else the one in the store, made at the first start."""
-    if settings.admin_token:
-        return settings.admin_token
+def admin_token(settings: Settings) -> str | None:
+    """Return the token of the settings, else the one in the store, made at the first start.
+
+    None where the store cannot be written: predicting goes on, nothing can be changed.
+    """
+    token = (settings.admin_token or "").strip()
+    if token:
+        return token
     path = settings.store / TOKEN_FILE
-    if not path.exists():
-        _make_token(path, settings)
-    return path.read_text().strip()
+    try:
+        if not path.exists() or not path.read_text().strip():
+            _make_token(path, settings)
+        return path.read_text().strip()
+    except OSError as error:
+        log.error("No admin token can be kept in %s: %s", path, error)
+        return None
 
 
 def admin_only(view: Callable[P, R]) -> Callable[P, R]:
@@ -45,6 +53,8 @@ def admin_only(view: Callable[P, R]) -> Callable[P, R]:
                 headers={"WWW-Authenticate": 'Bearer realm="inkwell"'},
             )
         expected = current_app.extensions["admin_token"]
+        if not expected:
+            raise unavailable("no-admin-token", "The store can keep no admin token; see the log.")
         if not hmac.compare_digest(given.strip().encode(), expected.encode()):
             raise Problem(403, "token-wrong", "The bearer token is not the admin token.")
         return view(*args, **kwargs)
@@ -54,17 +64,21 @@ def admin_only(view: Callable[P, R]) -> Callable[P, R]:
 
 def _make_token(path: Path, settings: Settings) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        path.unlink()  # an empty one, which a crash left behind
     token = secrets.token_urlsafe(32)
-    staged = path.with_name(f".{TOKEN_FILE}.{os.getpid()}")
-    with open(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f"{token}\n")
+    staged = path.with_name(f".{TOKEN_FILE}.{secrets.token_hex(4)}")
     try:
+        with open(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"{token}\n")
+            file.flush()
+            os.fsync(file.fileno())
         # A link fails where another process was first: all then use that one's token.
         os.link(staged, path)
     except FileExistsError:
         return
     finally:
-        staged.unlink()
+        staged.unlink(missing_ok=True)
     log.warning(
         "No INKWELL_ADMIN_TOKEN is set. Made one for http://%s:%d, kept in %s: %s",
         # "Every address" is none that a person can open.

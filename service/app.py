@@ -3,7 +3,7 @@
 from flask import Flask
 
 from nncore.registry import Registry
-from service import health, models, predictions, problems, request_ids, training_jobs
+from service import files, health, models, predictions, problems, request_ids, training_jobs
 from service.admin import admin_token
 from service.job_queue import JobQueue
 from service.served import ServedModels
@@ -33,6 +33,6 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     }
     request_ids.register(app)
     problems.register(app)
-    for blueprint in (predictions.bp, training_jobs.bp, models.bp, health.bp):
+    for blueprint in (predictions.bp, training_jobs.bp, models.bp, files.bp, health.bp):
         app.register_blueprint(blueprint)
     return app

@@ -11,14 +11,20 @@ from PIL import Image, UnidentifiedImageError
 
 from nncore.arrays import Floats, Pixels
 from nncore.idx import IdxError, decode_idx
+from nncore.specs import describe
 from service.bodies import read_body
 from service.json_body import read_json
 from service.problems import Problem
 from service.shapes import Rows
 
+NPY_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 RANGES = {"0-255": 255, "0-1": 1}
 MAX_PICTURE_PIXELS = 40_000_000
 PICTURE_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG"}
+PICTURE_MODES = ("1", "L", "P", "RGB", "CMYK", "YCbCr")
 GZIP_WINDOW = 31
 
 # Our own, smaller limit is checked before anything is decoded.
@@ -56,8 +62,8 @@ def decode(request: Request, rows: Rows) -> Batch:
 
 def _content(request: Request) -> bytes:
     content = read_body(request)
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding == "identity":
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding in ("", "identity"):
         return content
     if encoding != "gzip":
         raise Problem(
@@ -70,17 +76,23 @@ def _content(request: Request) -> bytes:
 
 
 def _gunzip(content: bytes, limit: int) -> bytes:
-    """Return what `content` unpacks to, at most `limit` bytes of it ever in memory."""
-    unpacker = zlib.decompressobj(GZIP_WINDOW)
-    try:
-        unpacked = unpacker.decompress(content, limit + 1)
-    except zlib.error as error:
-        raise Problem(400, "not-gzip", f"The body is no gzip: {error}.") from None
-    if len(unpacked) > limit:
-        detail = f"Expected at most {limit:,} bytes after unpacking (INKWELL_MAX_BODY_MB)."
-        raise Problem(413, "body-too-large", detail)
-    if not unpacker.eof:
-        raise Problem(400, "not-gzip", "The gzip body is cut off.")
+    """Return what `content` unpacks to, at most `limit` bytes of it ever in memory.
+
+    A gzip file may have several members, one behind the other.
+    """
+    unpacked = b""
+    while content:
+        unpacker = zlib.decompressobj(GZIP_WINDOW)
+        try:
+            unpacked += unpacker.decompress(content, limit + 1 - len(unpacked))
+        except zlib.error as error:
+            raise Problem(400, "not-gzip", f"The body is no gzip: {error}.") from None
+        if len(unpacked) > limit:
+            detail = f"Expected at most {limit:,} bytes after unpacking."
+            raise Problem(413, "body-too-large", detail)
+        if not unpacker.eof:
+            raise Problem(400, "not-gzip", "The gzip body is cut off.")
+        content = unpacker.unused_data
     return unpacked
 
 
@@ -88,7 +100,7 @@ def _decode_json(content: bytes, rows: Rows) -> Batch:
     numbers, options = read_json(content, rows)
     given = options.pop("pixel_range", None)
     if given is not None and given not in tuple(RANGES):
-        detail = f"Expected one of {', '.join(RANGES)}; got {str(given)[:80]!r}."
+        detail = f"Expected one of {', '.join(RANGES)}; got {describe(given)}."
         raise Problem(422, "unknown-pixel-range", detail, pointer="/pixel_range")
     pixels, pixel_range = _to_pixels(numbers, given, "/instances")
     return Batch(pixels, pixel_range, options)
@@ -131,7 +143,7 @@ def _decode_idx(content: bytes, rows: Rows) -> Batch:
 def _decode_picture(content: bytes, rows: Rows) -> Batch:
     try:
         with Image.open(io.BytesIO(content), formats=tuple(PICTURE_FORMATS.values())) as picture:
-            _check_picture_size(picture.size, rows)
+            _check_picture(picture, rows)
             pixels = np.asarray(picture.convert("L"))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise Problem(400, "not-a-picture", f"The body is no whole picture: {error}.") from None
@@ -185,21 +197,19 @@ def _read_npy(content: bytes) -> Pixels:
     """Return the array of an .npy file as a view of `content`; no objects, no allocation."""
     stream = io.BytesIO(content)
     try:
-        version = np.lib.format.read_magic(stream)
-        read = {(1, 0): np.lib.format.read_array_header_1_0}.get(
-            version, np.lib.format.read_array_header_2_0
-        )
-        shape, fortran, dtype = read(stream)
+        shape, fortran, dtype = NPY_HEADERS[np.lib.format.read_magic(stream)](stream)
         if dtype.kind not in "uif":
             raise ValueError(f"it holds {dtype}, not numbers")
+        if any(type(length) is not int or length < 0 for length in shape):
+            raise ValueError(f"its shape is {shape}")
         array = np.frombuffer(content, dtype, offset=stream.tell())
         return array.reshape(shape, order="F" if fortran else "C")
-    except ValueError as error:
+    except Exception as error:  # NumPy hands on whatever Python's parser says of the header
         raise Problem(400, "not-npy", f"The body is no .npy array: {error}.") from None
 
 
-def _check_picture_size(size: tuple[int, int], rows: Rows) -> None:
-    width, height = size
+def _check_picture(picture: Image.Image, rows: Rows) -> None:
+    size = width, height = picture.size
     if width * height > MAX_PICTURE_PIXELS:
         detail = f"Expected at most {MAX_PICTURE_PIXELS:,} pixels; got {width} x {height}."
         raise Problem(413, "picture-too-large", detail)
@@ -209,3 +219,6 @@ def _check_picture_size(size: tuple[int, int], rows: Rows) -> None:
             f"as in MNIST; got {width} x {height}."
         )
         raise Problem(422, "picture-size", detail)
+    if picture.mode not in PICTURE_MODES or "transparency" in picture.info:
+        detail = f"Expected grey or colour of 8 bits without transparency; got {picture.mode}."
+        raise Problem(422, "picture-mode", detail)

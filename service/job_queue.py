@@ -8,7 +8,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 
 from nncore.config import TrainConfig
@@ -19,6 +19,7 @@ TRAIN_TASK = "worker.tasks.train_model"
 JOB_SECONDS = 24 * 3600
 KEPT_SECONDS = 90 * 24 * 3600  # finished and failed jobs
 SERIALIZER = "json"
+ABANDONED = "AbandonedJobError"  # how RQ tells of a job whose worker is gone
 PAGE = 100  # jobs read from Redis at once
 
 
@@ -69,9 +70,10 @@ class JobQueue:
         """Return the job, or None where there is none."""
         try:
             job = Job.fetch(job_id, connection=self._redis, serializer=SERIALIZER)
-        except (NoSuchJobError, ValueError):  # ValueError: an id that RQ would never give
+            return self._describe(job) if job.func_name == TRAIN_TASK else None
+        # ValueError: an id that RQ would never give; DeserializationError: somebody else's job
+        except (NoSuchJobError, ValueError, DeserializationError):
             return None
-        return self._describe(job)
 
     def page(
         self, *, limit: int, cursor: int | None, status: str | None, model: str | None
@@ -130,7 +132,9 @@ class JobQueue:
             return str(job.meta["error"])
         result = job.latest_result()
         lines = (result.exc_string or "").strip().splitlines() if result else []
-        return lines[-1] if lines else "The job ended without a word."
+        if not lines or ABANDONED in lines[-1]:
+            return "The worker died during the job."
+        return lines[-1]
 
 
 def _rfc3339(moment: datetime | None) -> str | None:

@@ -25,6 +25,7 @@ except ImportError:  # no wheel for this Python: the careful way alone
 # A parser keeps the memory of its largest document.
 REUSED_BELOW_BYTES = 4 * 2**20
 INSTANCES = "instances"
+MAX_OTHER_COMMAS = 10_000  # that do not stand between the numbers and rows of a batch
 
 _local = threading.local()
 
@@ -53,6 +54,9 @@ def read_json(content: bytes, rows: Rows) -> Body:
         400 where it is no JSON; 413 for too many rows; 422 with a pointer to the first row or
         value that is wrong.
     """
+    commas = content.count(b",")
+    if commas > rows.max_rows * rows.size + MAX_OTHER_COMMAS:
+        rows.check_count(commas // rows.size)
     return (_read_quickly(content, rows) if simdjson else None) or _read_carefully(content, rows)
 
 
@@ -70,6 +74,8 @@ def _read_quickly(content: bytes, rows: Rows) -> Body | None:
     """Return the batch where it is surely right, else None."""
     try:
         document = _parser(content).parse(content)
+        if len(set(document)) != len(list(document)):
+            return None  # a key that comes twice
         instances = document[INSTANCES]
         options = {key: _plain(document[key]) for key in document if key != INSTANCES}
         shape = _shape(instances)
@@ -144,9 +150,8 @@ def _row(value: Any, rows: Rows, pointer: str) -> list[float]:
     if not isinstance(value, list):
         detail = f"Expected {rows.expected}; got {describe(value)}."
         raise Problem(422, "row-is-no-list", detail, pointer=pointer)
-    places = [f"{pointer}/{i}" for i in range(len(value))]
-    if rows.is_picture(value):
-        places = [f"{place}/{j}" for place in places for j in range(rows.side)]
+    picture = rows.is_picture(value)
+    if picture:
         value = [number for line in value for number in line]
     if len(value) != rows.size:
         detail = f"Expected {rows.expected}; got {len(value)} values."
@@ -154,7 +159,8 @@ def _row(value: Any, rows: Rows, pointer: str) -> list[float]:
     if not set(map(type, value)) <= {int, float} or not all(map(_finite, value)):
         i = next(i for i, v in enumerate(value) if type(v) not in (int, float) or not _finite(v))
         detail = f"Expected a finite number; got {describe(value[i])}."
-        raise Problem(422, "not-a-number", detail, pointer=places[i])
+        place = f"{i // rows.side}/{i % rows.side}" if picture else str(i)
+        raise Problem(422, "not-a-number", detail, pointer=f"{pointer}/{place}")
     return list(map(float, value))
 
 
@@ -169,7 +175,10 @@ def _load(content: bytes) -> Any:
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(content)
+        document = json.loads(content)
+        if b"\\u" in content:  # half of a surrogate pair is no character, and cannot be told back
+            json.dumps(document, ensure_ascii=False).encode()
+        return document
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         detail = f"The body is no JSON: {reason}." if content else "The body is empty."

@@ -4,11 +4,12 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, request
 
+from nncore.errors import CorruptVersionError, RegistryError
 from nncore.registry import LIVE, Registry
-from nncore.specs import describe, unknown
+from nncore.specs import describe, escape, unknown
 from service.admin import admin_only
 from service.answers import answer
-from service.bodies import read_body
+from service.bodies import SMALL, read_body
 from service.json_body import read_object
 from service.problems import Problem
 
@@ -58,17 +59,22 @@ def show_history(model: str) -> Response:
 @bp.put("/<model>/aliases/<alias>")
 @admin_only
 def promote(model: str, alias: str) -> Response:
-    version, reason = _wanted_alias(read_object(read_body(request)))
-    before = _registry().promote(model, version, alias=alias, reason=reason, actor="api")
+    version, reason = _wanted_alias(read_object(read_body(request, limit=SMALL)))
+    try:
+        before = _registry().promote(model, version, alias=alias, reason=reason, actor="api")
+    except CorruptVersionError as error:
+        raise Problem(409, "version-damaged", f"Version {version}: {error}") from None
     return answer({"model": model, "alias": alias, "version": version, "previous": before})
 
 
 def _wanted_alias(body: dict[str, Any]) -> tuple[int, str]:
     for key in body:
         if key not in ALIAS_KEYS:
-            raise Problem(422, "unknown-key", unknown("key", key, ALIAS_KEYS), pointer=f"/{key}")
+            raise Problem(
+                422, "unknown-key", unknown("key", key, ALIAS_KEYS), pointer=f"/{escape(key)}"
+            )
     version, reason = body.get("version"), body.get("reason", "")
-    if type(version) is not int or version < 1:
+    if type(version) is not int or not 1 <= version < 10**12:
         detail = f"Expected the number of a version; got {describe(version)}."
         raise Problem(422, "not-a-version", detail, pointer="/version")
     if not isinstance(reason, str) or len(reason) > MAX_REASON:
@@ -91,13 +97,15 @@ def _model(registry: Registry, name: str) -> dict[str, Any]:
 def _summary(
     registry: Registry, model: str, number: int, aliases: dict[str, int]
 ) -> dict[str, Any]:
-    manifest = registry.manifest(model, number)
-    return {
-        "version": number,
-        "aliases": _naming(aliases, number),
+    row = {"version": number, "aliases": _naming(aliases, number)}
+    try:
+        manifest = registry.manifest(model, number)
+    except RegistryError as error:
+        return row | {"error": str(error)}
+    return row | {
         "created_at": manifest.created_at,
-        "dataset": manifest.dataset["name"],
-        "test_accuracy": manifest.metrics["test_accuracy"],
+        "dataset": manifest.dataset.name,
+        "test_accuracy": manifest.metrics.get("test_accuracy"),
         "parent": manifest.parent,
         "job_id": manifest.job_id,
         "weights_sha256": manifest.weights_sha256,

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, request
 from nncore.arrays import Floats
 from nncore.errors import NotFoundError
 from nncore.registry import LIVE
-from nncore.specs import describe, unknown
+from nncore.specs import describe, escape, unknown
 from service.answers import answer
 from service.decoding import Batch, decode
 from service.problems import Problem, unavailable
@@ -90,16 +90,18 @@ def _wanted(batch: Batch, classes: int) -> tuple[tuple[str, ...], int]:
     if options:
         key = next(iter(options))
         known = ("instances", "pixel_range", "outputs", "top_k")
-        raise Problem(422, "unknown-key", unknown("key", key, known), pointer=f"/{key}")
+        raise Problem(422, "unknown-key", unknown("key", key, known), pointer=f"/{escape(key)}")
     if outputs is None:
         outputs = [*DEFAULT_OUTPUTS, "top_k"] if top_k is not None else DEFAULT_OUTPUTS
-    elif not isinstance(outputs, list) or not outputs:
-        detail = f"Expected a list of outputs; got {describe(outputs)}."
+    elif not isinstance(outputs, list) or not 1 <= len(outputs) <= len(OUTPUTS):
+        detail = f"Expected a list of 1 to {len(OUTPUTS)} outputs; got {describe(outputs)}."
         raise Problem(422, "unknown-output", detail, pointer="/outputs")
     for i, output in enumerate(outputs):
         if output not in OUTPUTS:
             detail = unknown("output", output, OUTPUTS)
             raise Problem(422, "unknown-output", detail, pointer=f"/outputs/{i}")
+    if len(set(outputs)) < len(outputs):
+        raise Problem(422, "output-twice", "Each output may be named once.", pointer="/outputs")
     top_k = min(DEFAULT_TOP_K, classes) if top_k is None else top_k
     if type(top_k) is not int or not 1 <= top_k <= classes:
         detail = f"Expected a whole number from 1 to {classes}; got {describe(top_k)}."

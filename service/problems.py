@@ -1,10 +1,12 @@
 """Errors as RFC 9457 problem documents."""
 
+import contextlib
+import errno
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
 from flask import Flask, Response, g, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
@@ -69,9 +71,9 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         }
         if self.errors:
             document["errors"] = [error._asdict() for error in self.errors]
-        return Response(
-            orjson.dumps(document), self.status, headers=self.headers, mimetype=MEDIA_TYPE
-        )
+        # ASCII: whatever came, and is told back, can be written.
+        content = json.dumps(document)
+        return Response(content, self.status, headers=self.headers, mimetype=MEDIA_TYPE)
 
 
 def unavailable(kind: str, detail: str) -> Problem:
@@ -85,13 +87,13 @@ def register(app: Flask) -> None:
     app.register_error_handler(ConfigError, _answer_config_error)
     app.register_error_handler(RegistryError, _answer_registry_error)
     app.register_error_handler(RedisError, _answer_redis_error)
+    app.register_error_handler(OSError, _answer_os_error)
     app.register_error_handler(HTTPException, _answer_http_exception)
     app.register_error_handler(Exception, _answer_fault)
+    app.after_request(_drain_refused)
 
 
 def _answer_problem(problem: Problem) -> Response:
-    if problem.status == 413:
-        _drain()
     return problem.response()
 
 
@@ -113,6 +115,17 @@ def _answer_redis_error(error: RedisError) -> Response:
     return unavailable("queue-unreachable", detail).response()
 
 
+def _answer_os_error(error: OSError) -> Response:
+    """Answer what the store's disk says."""
+    log.error("The store cannot be used", exc_info=error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Problem(
+            507, "disk-full", "The store's disk is full. Nothing was changed."
+        ).response()
+    reason = error.strerror or "it cannot be used"
+    return unavailable("store-unusable", f"The store: {reason}. Nothing was changed.").response()
+
+
 def _answer_http_exception(error: HTTPException) -> Response:
     """Answer what Flask and Werkzeug raise: no such address, wrong method."""
     status = error.code or 500
@@ -132,8 +145,15 @@ def _answer_fault(error: Exception) -> Response:
     return Problem(500, "internal-fault", detail).response()
 
 
+def _drain_refused(response: Response) -> Response:
+    """Read and forget the body of a refused request, within bounds: the client is still sending."""
+    if response.status_code >= 400:
+        _drain()
+    return response
+
+
 def _drain() -> None:
-    """Read and forget a refused body, within bounds, so that the client sees the answer."""
     stream, left = request.environ["wsgi.input"], DRAIN_BYTES
-    while left > 0 and stream.read(DRAIN_STEP):
-        left -= DRAIN_STEP
+    with contextlib.suppress(Exception):  # what is wrong with it was told already
+        while left > 0 and stream.read(DRAIN_STEP):
+            left -= DRAIN_STEP

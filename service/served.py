@@ -9,6 +9,7 @@ from typing import NamedTuple
 from nncore.aliases import Stamp
 from nncore.classifier import Classifier
 from nncore.errors import CorruptVersionError, NotFoundError, RegistryError
+from nncore.names import is_alias_name
 from nncore.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class ServedModels:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._aliases: dict[tuple[str, str], _Held] = {}
-        self._versions: OrderedDict[tuple[str, int], Served] = OrderedDict()
+        self._versions: OrderedDict[tuple[str, int, Stamp | None], Served] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, model: str, reference: str) -> Served:
@@ -73,8 +74,10 @@ class ServedModels:
         CorruptVersionError
             If the version is refused and there is no older one to answer in its place.
         """
-        if reference.isdecimal():
-            return self._version(model, self._registry.resolve(model, reference))
+        if not is_alias_name(reference):
+            number = self._registry.resolve(model, reference)
+            with self._lock:
+                return self._version(model, number)
         held = self._aliases.get((model, reference))
         stamp = self._stamp(model, reference)
         if held and (stamp is None or (stamp == held.stamp and not self._due(held))):
@@ -102,33 +105,48 @@ class ServedModels:
         try:
             served = self._version(model, self._registry.resolve(model, alias))
         except (RegistryError, OSError) as error:
-            if held is None:
-                raise
             log.error("Refused what %r of model %r names: %s", alias, model, error)
-            served, refusal = held.served, str(error)
+            earlier = held.served if held else self._earlier(model, alias)
+            if earlier is None:
+                raise
+            served, refusal = earlier, str(error)
         else:
             log.info("Model %r: %r is version %d now.", model, alias, served.version)
         self._aliases[model, alias] = _Held(stamp, served, refusal, time.monotonic())
         return served
 
+    def _earlier(self, model: str, alias: str) -> Served | None:
+        """Return the last version before the refused one that `alias` named and that loads.
+
+        A process that begins while a damaged version is live answers as the older ones do.
+        """
+        moves = self._registry.aliases(model).history()
+        for number in [move.get("from") for move in reversed(moves) if move.get("alias") == alias]:
+            try:
+                if isinstance(number, int):
+                    return self._version(model, number)
+            except (RegistryError, OSError):
+                continue
+        return None
+
     def _version(self, model: str, number: int) -> Served:
-        key = model, number
-        served = self._versions.get(key)
-        if served is None:
-            served = self._load(model, number)
-            self._versions[key] = served
-            while len(self._versions) > KEPT_VERSIONS:
-                self._versions.popitem(last=False)
+        """Return a loaded version; its stamp tells when a store was put in another's place."""
+        key = model, number, self._registry.stamp(model, number)
+        served = self._versions.get(key) or self._load(model, number)
+        self._versions[key] = served
+        self._versions.move_to_end(key)
+        while len(self._versions) > KEPT_VERSIONS:
+            self._versions.popitem(last=False)
         return served
 
     def _load(self, model: str, number: int) -> Served:
-        _, network, manifest = self._registry.load(model, number)
-        if manifest.model != model:
+        version = self._registry.load(model, number)
+        if version.manifest.model != model:
             raise CorruptVersionError(
-                f"Version {number} of {model!r} says that it is of model {manifest.model!r}."
+                f"Version {number} of {model!r} says that it is of model "
+                f"{version.manifest.model!r}."
             )
-        classifier = Classifier(network, manifest.build_scaler(), manifest.build_loss())
-        return Served(model, number, tuple(manifest.labels), classifier)
+        return Served(model, number, version.manifest.labels, Classifier.of(version))
 
     def _stamp(self, model: str, alias: str) -> Stamp | None:
         try:

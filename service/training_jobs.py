@@ -3,10 +3,10 @@
 from flask import Blueprint, Response, current_app, g, request, url_for
 
 from nncore.config import TrainConfig
-from nncore.specs import unknown
+from nncore.specs import describe, unknown
 from service.admin import admin_only
 from service.answers import answer
-from service.bodies import read_body
+from service.bodies import SMALL, read_body
 from service.job_queue import JobQueue
 from service.json_body import read_object
 from service.problems import Problem
@@ -33,7 +33,11 @@ def post_job() -> Response:
     if request.mimetype != "application/json":
         detail = f"Expected application/json; got {request.mimetype[:80]!r}."
         raise Problem(415, "unknown-content-type", detail)
-    config = TrainConfig.from_dict(read_object(read_body(request)))
+    if request.args:
+        # ?dry_run=true must not start what it was to try.
+        detail = f"This address takes no query; got {describe(next(iter(request.args)))}."
+        raise Problem(422, "unknown-query", detail)
+    config = TrainConfig.from_dict(read_object(read_body(request, limit=SMALL)))
     job = _queue().enqueue(config, request_id=g.request_id)
     return answer(job, 202, {"Location": url_for(".show_job", job_id=job["id"])})
 

@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# SciPy reads it when it is imported; one of scikit-learn's checks of an estimator wants it.
+os.environ["SCIPY_ARRAY_API"] = "1"
+
 import numpy as np
 import pytest
 
@@ -10,11 +13,10 @@ from nncore.classifier import Classifier
 from nncore.idx import read_idx
 from nncore.layers import Dense, ReLU
 from nncore.losses import SoftmaxCrossEntropy
-from nncore.manifest import Manifest, libraries, now
+from nncore.manifest import Manifest, TrainedOn, libraries, now
 from nncore.network import Network
 from nncore.registry import Registry
 from nncore.scaling import PixelScaler
-from nncore.specs import to_json
 from nncore.training import Examples
 
 LAYERS = (Dense(32), ReLU(), Dense(10))
@@ -26,14 +28,14 @@ def publish(registry, *, model="digits", seed=0, live=True):
     network.init(np.random.default_rng(seed))
     manifest = Manifest(
         model=model,
-        layers=to_json(LAYERS),
-        input_shape=[784],
-        pixel_scaling={"scale": 1 / 255, "offset": 0.0},
-        loss={"type": "softmax_cross_entropy"},
-        labels=list("0123456789"),
+        layers=LAYERS,
+        input_shape=(784,),
+        pixel_scaling=PixelScaler(),
+        loss=SoftmaxCrossEntropy(),
+        labels=tuple("0123456789"),
         config={},
         seed=seed,
-        dataset={"name": "none", "sha256": "", "train_rows": 0, "test_rows": 0},
+        dataset=TrainedOn("none", "", 0, 0),
         metrics={"test_accuracy": 0.1},
         history=[],
         parent=None,
@@ -49,7 +51,7 @@ def publish(registry, *, model="digits", seed=0, live=True):
 
 def classifier_of(registry, number, model="digits"):
     """Return what should answer for a version."""
-    return Classifier(registry.load(model, number).network, PixelScaler(), SoftmaxCrossEntropy())
+    return Classifier.of(registry.load(model, number))
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = {"nncore", "service", "worker", "inkwell"}
 MAY_IMPORT = {
-    "nncore": {"numpy", "safetensors"},
+    "nncore": {"numpy", "safetensors", "sklearn"},
     "worker": {"nncore", "numpy", "redis", "rq", "sklearn", "threadpoolctl"},
     "service": {"nncore", "numpy", "flask", "werkzeug", "redis", "rq", "PIL", "orjson", "simdjson"},
     "inkwell": {"click", "httpx", "rich", "honcho"},
 }
+ONE_FILE = [("safetensors", "nncore/weights.py"), ("sklearn", "nncore/estimator.py")]
 MODULES = [
     pytest.param(room, path, id=str(path.relative_to(ROOT)))
     for room in sorted(ROOMS)
@@ -40,14 +41,20 @@ def test_a_module_imports_only_what_its_room_may(room, path):
     assert not forbidden
 
 
-def test_safetensors_is_named_in_one_file_of_nncore():
+@pytest.mark.parametrize(("library", "path"), ONE_FILE)
+def test_some_libraries_are_named_in_one_file_alone(library, path):
     naming = [
-        path.name
-        for path in (ROOT / "nncore").rglob("*.py")
-        if any(name.startswith("safetensors") for name in imports(path))
+        str(module.relative_to(ROOT))
+        for room, module in (param.values for param in MODULES)
+        if room == "nncore" and any(name.partition(".")[0] == library for name in imports(module))
     ]
 
-    assert naming == ["weights.py"]
+    assert naming == [path]
+
+
+def test_nothing_imports_the_estimator():
+    for _, path in (param.values for param in MODULES):
+        assert "nncore.estimator" not in set(imports(path)), path
 
 
 def test_the_environment_is_read_in_the_settings_alone():
@@ -84,4 +91,4 @@ def test_importing_the_service_imports_neither_scikit_learn_nor_the_worker(tmp_p
     ).stdout.split()
 
     assert "nncore" in loaded
-    assert not {"sklearn", "scipy", "worker", "matplotlib"} & set(loaded)
+    assert not {"sklearn", "scipy", "worker", "matplotlib", "onnx", "torch"} & set(loaded)

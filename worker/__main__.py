@@ -33,7 +33,12 @@ def main() -> int:
     stop = threading.Event()
     worker: TrainingWorker | None = None
 
+    pid = os.getpid()
+
     def request_stop(signum: int, frame: FrameType | None) -> None:
+        if os.getpid() != pid:
+            # RQ's scheduler, forked just now, before it has a handler of its own: its parent waits.
+            os._exit(0)
         stop.set()
         if worker is not None:
             worker.stop_before_next_job()

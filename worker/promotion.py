@@ -28,7 +28,7 @@ def judge(
         return Verdict(True, 'The job says "always".')
     if promote == "never":
         return Verdict(False, 'The job says "never".')
-    champion = registry.aliases(model).get(LIVE)
+    champion = registry.aliases(model).readable(LIVE)
     if champion is None:
         return Verdict(True, "No version was live.")
     try:
@@ -39,7 +39,7 @@ def judge(
 
 
 def _compare(champion: Version, test: Examples, test_accuracy: float) -> Verdict:
-    classifier = classifier_of(champion)
+    classifier = Classifier.of(champion)
     if classifier.input_shape != test.pixels.shape[1:]:
         return Verdict(
             False,
@@ -53,9 +53,3 @@ def _compare(champion: Version, test: Examples, test_accuracy: float) -> Verdict
         f"Test accuracy {test_accuracy:.2%} is {'not ' if better else ''}below the "
         f"{before:.2%} of version {champion.number} on the same {len(test.labels):,} images.",
     )
-
-
-def classifier_of(version: Version) -> Classifier:
-    """Return what answers with a loaded version."""
-    manifest = version.manifest
-    return Classifier(version.network, manifest.build_scaler(), manifest.build_loss())

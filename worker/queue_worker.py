@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 TASK = f"{train_model.__module__}.{train_model.__qualname__}"
 HEARTBEAT_SECONDS = 15
+MAINTENANCE_SECONDS = 60  # between looks for jobs whose worker died
 MAX_RECONNECT_SECONDS = 2.0  # between tries while Redis is away; RQ's own is a minute
 WORKER_TTL_SECONDS = 60  # an idle worker shows itself a quarter of a minute before this
 
@@ -79,5 +80,6 @@ def build_worker(settings: Settings) -> TrainingWorker:
         serializer="json",
         job_class=TrainingJob,
         worker_ttl=WORKER_TTL_SECONDS,
+        maintenance_interval=MAINTENANCE_SECONDS,
         job_monitoring_interval=HEARTBEAT_SECONDS,
     )

@@ -11,12 +11,11 @@ from nncore.arrays import Ints
 from nncore.classifier import Classifier
 from nncore.config import TrainConfig
 from nncore.datasets import DATASETS
-from nncore.manifest import Manifest, libraries, now
+from nncore.manifest import Manifest, TrainedOn, libraries, now
 from nncore.metrics import accuracy, confusion_matrix
 from nncore.network import Network
 from nncore.registry import LIVE, Registry
 from nncore.scaling import PixelScaler
-from nncore.specs import to_json
 from nncore.training import EpochStats, Examples, evaluate, fit
 from worker import datasets
 from worker.datasets import Dataset
@@ -135,9 +134,13 @@ def _publish(
 ) -> dict[str, Any]:
     model, test_accuracy = config.model, manifest.metrics["test_accuracy"]
     version = registry.publish(model, network, manifest)
-    verdict = judge(registry, model, promote=config.promote, test=test, test_accuracy=test_accuracy)
-    if verdict.promote:
-        registry.promote(model, version, reason=verdict.reason, actor=f"job {job_id}")
+    # Of two jobs that end at once the second is judged by what the first made live.
+    with registry.judging(model):
+        verdict = judge(
+            registry, model, promote=config.promote, test=test, test_accuracy=test_accuracy
+        )
+        if verdict.promote:
+            registry.promote(model, version, reason=verdict.reason, actor=f"job {job_id}")
     return {
         "version": version,
         "test_accuracy": test_accuracy,
@@ -158,22 +161,19 @@ def _manifest(
 ) -> Manifest:
     return Manifest(
         model=config.model,
-        layers=to_json(config.network),
-        input_shape=list(network.input_shape),
-        pixel_scaling={"scale": scaler.scale, "offset": scaler.offset},
-        loss=to_json(config.loss),
-        labels=list(DATASETS[config.dataset].labels),
+        layers=config.network,
+        input_shape=network.input_shape,
+        pixel_scaling=scaler,
+        loss=config.loss,
+        labels=DATASETS[config.dataset].labels,
         config=config.to_dict(),
         seed=config.seed,
-        dataset={
-            "name": dataset.name,
-            "sha256": dataset.sha256(),
-            "train_rows": len(dataset.train.labels),
-            "test_rows": len(dataset.test.labels),
-        },
+        dataset=TrainedOn(
+            dataset.name, dataset.sha256(), len(dataset.train.labels), len(dataset.test.labels)
+        ),
         metrics=metrics,
         history=history,
-        parent=registry.aliases(config.model).get(LIVE),
+        parent=registry.aliases(config.model).readable(LIVE),
         job_id=job_id,
         libraries=libraries(),
         created_at=now(),

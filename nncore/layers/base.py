@@ -5,7 +5,7 @@ its parameters as named views of flat arrays. What `backward` needs, `forward` r
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class Layer(Named):
     """
 
     kind = "layer"
+    # What PyTorch saves beyond our tensors and we have no use for: it is not missed, nor refused.
+    not_needed: ClassVar[frozenset[str]] = frozenset()
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of one row of output. Raises ShapeError where the input cannot fit."""

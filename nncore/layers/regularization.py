@@ -1,7 +1,7 @@
 """Layers that behave otherwise in training than in serving."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -50,6 +50,9 @@ class BatchNorm(Layer):
 
     momentum: float = 0.1
     epsilon: float = 1e-5
+
+    # PyTorch counts batches; it uses the count only where it is given no momentum.
+    not_needed: ClassVar[frozenset[str]] = frozenset({"num_batches_tracked"})
 
     def __post_init__(self) -> None:
         require_number("momentum", self.momentum, above=0, at_most=1)

@@ -149,6 +149,14 @@ def test_train_posts_only_what_was_given(service: Any, inkwell: Call) -> None:
     assert answered.output == "Job j1 is queued; watch it with: inkwell jobs\n"
 
 
+def test_a_preset_names_its_data_itself(service: Any, inkwell: Call) -> None:
+    service.on("POST /api/v1/jobs", job("queued"), 202)
+
+    inkwell("train", "--preset", "two-layer-sse")
+
+    assert posted(service) == {"model": "digits", "preset": "two-layer-sse"}
+
+
 def test_train_turns_options_into_keys_of_the_config(service: Any, inkwell: Call) -> None:
     service.on("POST /api/v1/jobs", job("queued"), 202)
 

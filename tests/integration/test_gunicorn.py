@@ -54,6 +54,35 @@ def test_a_body_of_100_mb_gets_its_answer(stack):
     assert stack.client.post("/api/v1/predict", content=bytes(784), headers=OCTETS).is_success
 
 
+@pytest.mark.parametrize(
+    ("path", "content_type", "status"),
+    [
+        ("/api/v1/predict", "text/plain", 415),
+        ("/api/v1/nowhere", "text/plain", 404),
+        ("/livez", "text/plain", 405),
+        ("/api/v1/models/nope/predict", "application/octet-stream", 404),
+    ],
+)
+def test_a_large_body_does_not_cost_the_client_its_answer(stack, path, content_type, status):
+    response = stack.client.post(
+        path, content=bytes(60_000_000), headers={"Content-Type": content_type}
+    )
+
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_body_wrongly_cut_in_chunks_is_told(stack):
+    answer = exchange(
+        stack,
+        b"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+        b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\nzz\r\nhello\r\n0\r\n\r\n",
+    )
+
+    assert b" 400 " in answer.splitlines()[0]
+    assert b"application/problem+json" in answer
+
+
 def test_a_body_in_chunks_past_the_limit_is_refused(stack):
     def chunks():
         for _ in range(100):

@@ -10,6 +10,7 @@ from nncore.optimizers import SGD
 from nncore.presets import PRESETS
 
 REQUIRED = {"model": "digits", "dataset": "mnist"}
+TEN = {"type": "dense", "units": 10}
 HUGE = [{"type": "dense", "units": 90_000}] * 3 + [{"type": "dense", "units": 10}]
 
 
@@ -62,6 +63,20 @@ def test_a_config_is_the_same_after_a_trip_through_json():
         ({"batch_size": -1}, "/batch_size", "at least 1"),
         ({"seed": -1}, "/seed", "at least 0"),
         ({"validation_fraction": 1}, "/validation_fraction", "below 1"),
+        ({"validation_fraction": 0.999999}, "/validation_fraction", "none is left to train on"),
+        ({"epochs": 10**400}, "/epochs", "at most 100000; got 1000"),
+        ({"seed": 10**400}, "/seed", "below"),
+        (
+            {"optimizer": {"type": "adam", "learning_rate": 10**400}},
+            "/optimizer/learning_rate",
+            "above 0",
+        ),
+        ({"x" * 10**6: 1}, "/" + "x" * 80, "Unknown key"),
+        (
+            {"batch_size": 100_000, "network": [{"type": "dense", "units": 9000}, "relu", TEN]},
+            "/batch_size",
+            "numbers between the layers",
+        ),
         ({"validation_fraction": float("nan")}, "/validation_fraction", "got nan"),
         ({"promote": "maybe"}, "/promote", "Known: always, if_better, never"),
         ({"network": "dense"}, "/network", "a list; got 'dense'"),
@@ -105,12 +120,10 @@ def test_what_is_wrong_is_named_by_pointer_and_reason(change, pointer, words):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_config_and_the_keys_beside_it_go_first(name):
-    payload = {"dataset": "mnist"} | PRESETS[name] | {"model": "m", "preset": name}
+    payload = PRESETS[name] | {"model": "m", "preset": name}
 
-    config = TrainConfig.from_dict({"model": "m", "dataset": payload["dataset"], "preset": name})
-    changed = TrainConfig.from_dict(
-        {"model": "m", "dataset": payload["dataset"], "preset": name, "epochs": 7}
-    )
+    config = TrainConfig.from_dict({"model": "m", "preset": name})
+    changed = TrainConfig.from_dict({"model": "m", "preset": name, "epochs": 7})
 
     assert config == TrainConfig.from_dict(payload)
     assert (config.preset, changed.epochs) == (name, 7)
@@ -134,6 +147,10 @@ def test_every_error_is_told_at_once():
 
     assert {"/epochs", "/colour", "/optimizer/learning_rate"} <= set(errors)
     assert set(errors_of(REQUIRED | {"model": "a b", "epochs": 0})) == {"/model", "/epochs"}
+
+
+def test_not_more_than_twenty_unknown_keys_are_told():
+    assert len(errors_of(REQUIRED | {f"key{i}": 1 for i in range(100_000)})) == 20
 
 
 @pytest.mark.parametrize("payload", [None, [], "mnist", 3])

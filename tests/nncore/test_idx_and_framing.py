@@ -34,6 +34,8 @@ def test_an_idx_file_is_read_as_it_was_written_gzipped_or_not(tmp_path):
         (idx(IMAGES)[:-1], "Expected 24 bytes for (2, 3, 4); got 23"),
         (idx(IMAGES) + b"x", "got 25"),
         (b"\0\0\x08\x04" + b"\xff" * 16, "Expected 340282366"),
+        (b"\0\0\x08\x41" + bytes(4 * 65), "at most 8 dimensions; got 65"),
+        (b"\0\0\x08\x04" + bytes(4) + b"\xff" * 12, "cannot be"),
     ],
 )
 def test_what_is_no_idx_file_is_told(content, words):

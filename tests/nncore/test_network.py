@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 
@@ -108,6 +110,16 @@ def test_tensors_that_do_not_fit_are_refused_and_change_nothing(change, words):
 
     assert words in str(caught.value)
     np.testing.assert_array_equal(built.params, before)
+
+
+def test_a_copy_is_whole_and_by_itself():
+    built = network()
+
+    copied = copy.deepcopy(built)
+    copied.params[...] = 0
+
+    assert built.params.any()
+    assert not copied.logits(np.ones((1, 4), np.float32)).any()
 
 
 def test_a_layer_that_does_not_fit_is_named_by_its_position():

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import threading
@@ -10,10 +11,12 @@ import pytest
 from nncore import registry as registry_module
 from nncore.errors import ConfigError, CorruptVersionError, NotFoundError, VersionInUseError
 from nncore.layers import Dense, ReLU
-from nncore.manifest import Manifest, libraries, now
+from nncore.losses import SoftmaxCrossEntropy
+from nncore.manifest import Manifest, TrainedOn, libraries, now
 from nncore.network import Network
 from nncore.registry import Registry
-from nncore.specs import to_json
+from nncore.scaling import PixelScaler
+from nncore.weights import encode_weights
 
 LAYERS = (Dense(3), ReLU(), Dense(2))
 
@@ -27,14 +30,14 @@ def network(seed=0):
 def manifest(**changed):
     values = {
         "model": "m",
-        "layers": to_json(LAYERS),
-        "input_shape": [4],
-        "pixel_scaling": {"scale": 1 / 255, "offset": 0.0},
-        "loss": {"type": "softmax_cross_entropy"},
-        "labels": ["no", "yes"],
+        "layers": LAYERS,
+        "input_shape": (4,),
+        "pixel_scaling": PixelScaler(),
+        "loss": SoftmaxCrossEntropy(),
+        "labels": ("no", "yes"),
         "config": {},
         "seed": 0,
-        "dataset": {"name": "d", "sha256": "", "train_rows": 1, "test_rows": 1},
+        "dataset": TrainedOn("d", "", 1, 1),
         "metrics": {"test_accuracy": 0.5},
         "history": [],
         "parent": None,
@@ -152,6 +155,15 @@ def change_manifest(folder, **changed):
     path.write_text(json.dumps(json.loads(path.read_text()) | changed))
 
 
+def spoil_weights(folder):
+    """Put NaN into the weights, and their hash into the manifest."""
+    spoilt = network()
+    spoilt.params[3] = np.nan
+    content = encode_weights(spoilt.to_tensors())
+    (folder / "weights.safetensors").write_bytes(content)
+    change_manifest(folder, weights_sha256=hashlib.sha256(content).hexdigest())
+
+
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
@@ -159,7 +171,22 @@ def change_manifest(folder, **changed):
         (lambda f: (f / "manifest.json").unlink(), "manifest.json cannot be read"),
         (lambda f: (f / "weights.safetensors").unlink(), "weights.safetensors is missing"),
         (lambda f: change_manifest(f, schema=99), "schema 99; this program reads 1"),
-        (lambda f: change_manifest(f, colour="red"), "keys are not those of its schema: colour"),
+        (lambda f: change_manifest(f, colour="red"), "Unknown key 'colour'"),
+        (lambda f: change_manifest(f, pixel_scaling={"factor": 1}), "Unknown key 'factor'"),
+        (lambda f: change_manifest(f, pixel_scaling={"scale": 1e300}), "/pixel_scaling/scale"),
+        (lambda f: change_manifest(f, pixel_scaling=None), "/pixel_scaling: Expected an object"),
+        (lambda f: change_manifest(f, loss={"type": "hinge"}), "Unknown loss 'hinge'"),
+        (lambda f: change_manifest(f, labels=None), "/labels: Expected a list"),
+        (lambda f: change_manifest(f, labels=["no"]), "names 1 labels; the network gives"),
+        (lambda f: change_manifest(f, labels=[1, 2]), "/labels/0: Expected a text"),
+        (lambda f: change_manifest(f, layers=None), "/layers: Expected a list"),
+        (lambda f: change_manifest(f, layers=[{"type": "dense", "units": 10**400}]), "/units"),
+        (lambda f: change_manifest(f, input_shape=["4"]), "/input_shape/0: Expected a whole"),
+        (lambda f: change_manifest(f, input_shape=[-1]), "do not fit"),
+        (lambda f: change_manifest(f, input_shape=[10**12]), "do not fit"),
+        (lambda f: change_manifest(f, metrics=[]), "/metrics: Expected an object"),
+        (lambda f: (f / "manifest.json").write_text("[" * 100_000), "manifest.json cannot be read"),
+        (lambda f: spoil_weights(f), "holds NaN or Infinity"),
         (lambda f: change_manifest(f, layers=[{"type": "gru"}]), "Unknown layer 'gru'"),
         (lambda f: change_manifest(f, input_shape=[5]), "does not fit the layers"),
     ],
@@ -299,10 +326,46 @@ def test_foreign_things_in_the_folders_are_no_versions_and_no_models(registry, t
     assert registry.versions("m") == [1]
 
 
-def test_an_alias_that_holds_no_number_is_told(registry, tmp_path):
+@pytest.mark.parametrize("content", [b"one", b"", b"\xff", "²".encode(), b"0", b"-1", b"9" * 5000])
+def test_an_alias_that_holds_no_number_is_told_and_can_be_set_anew(registry, tmp_path, content):
     registry.publish("m", network(), manifest())
     registry.promote("m", 1)
-    (tmp_path / "models/m/aliases/live").write_text("one")
+    (tmp_path / "models/m/aliases/live").write_bytes(content)
 
-    with pytest.raises(CorruptVersionError, match="'live' holds 'one'"):
+    with pytest.raises(CorruptVersionError, match="'live' holds"):
         registry.resolve("m", "live")
+    assert registry.aliases("m").all() == {}
+    assert registry.promote("m", 1) is None
+
+    assert registry.resolve("m", "live") == 1
+
+
+def test_files_that_are_no_alias_are_left_out(registry, tmp_path):
+    registry.publish("m", network(), manifest())
+    registry.promote("m", 1)
+    (tmp_path / "models/m/aliases/README").write_text("hello")
+    (tmp_path / "models/m/aliases/folder").mkdir()
+
+    assert registry.aliases("m").all() == {"live": 1}
+
+
+def test_half_a_line_of_history_spoils_no_other(registry, tmp_path):
+    registry.publish("m", network(), manifest())
+    registry.promote("m", 1, reason="first")
+    with (tmp_path / "models/m/aliases/history.jsonl").open("ab") as file:
+        file.write(b'{"at": "20')
+    registry.promote("m", 1, reason="second")
+
+    assert [e["reason"] for e in registry.aliases("m").history()] == ["first", "second"]
+
+
+def test_a_damaged_version_is_not_promoted(registry, tmp_path):
+    for _ in range(2):
+        registry.publish("m", network(), manifest())
+    registry.promote("m", 1)
+    (tmp_path / "models/m/versions/2/weights.safetensors").write_bytes(b"")
+
+    with pytest.raises(CorruptVersionError):
+        registry.promote("m", 2)
+
+    assert registry.aliases("m").all() == {"live": 1}

@@ -225,7 +225,12 @@ WRONG = {
         "/pixel_range",
         "got '0-9'",
     ),
-    "an unhashable range": ({"instances": [ROW], "pixel_range": [1]}, 422, "/pixel_range", "[1]"),
+    "an unhashable range": (
+        {"instances": [ROW], "pixel_range": [1]},
+        422,
+        "/pixel_range",
+        "list of 1",
+    ),
     "an empty batch": ({"instances": []}, 422, "/instances", "the batch is empty"),
     "empty rows": ({"instances": [[], []]}, 422, "/instances/0", "got 0 values"),
     "a row that is no list": ({"instances": [ROW, 5]}, 422, "/instances/1", "got 5"),
@@ -245,6 +250,64 @@ WRONG = {
         422,
         "/outputs/0",
         "Unknown output",
+    ),
+    "an output that comes twice": (
+        {"instances": [ROW], "outputs": ["label", "label"]},
+        422,
+        "/outputs",
+        "named once",
+    ),
+    "a hundred thousand outputs": (
+        {"instances": [ROW], "outputs": ["label"] * 100_000},
+        422,
+        "/outputs",
+        "a list of 1 to 5 outputs; got a list of 100000",
+    ),
+    "outputs nested without end": (
+        b'{"instances": [[0]], "outputs": ' + b"[" * 1000 + b"]" * 1000 + b"}",
+        422,
+        "/instances/0",
+        "got 1 values",
+    ),
+    "a range nested without end": (
+        json.dumps({"instances": [ROW]}).encode()[:-1]
+        + b', "pixel_range": '
+        + b"[" * 1000
+        + b"]" * 1000
+        + b"}",
+        422,
+        "/pixel_range",
+        "got a list of 1",
+    ),
+    "instances twice": (
+        b'{"instances": [[0]], "instances": 5}',
+        422,
+        "/instances",
+        "a list of rows; got 5",
+    ),
+    "a key of a megabyte": (
+        {"instances": [ROW], "x" * 10**6: 1},
+        422,
+        "/" + "x" * 80,
+        "Unknown key",
+    ),
+    "half of a surrogate pair": (
+        b'{"instances": [[0]], "\\ud800": 1}',
+        400,
+        None,
+        "The body is no JSON",
+    ),
+    "a row of two million zeros": (
+        b'{"instances": [' + b"0," * 1_000_000 + b"0]}",
+        413,
+        None,
+        "at most 500 rows",
+    ),
+    "two hundred thousand empty objects": (
+        b'{"instances": [' + b"{}," * 600_000 + b"{}]}",
+        413,
+        None,
+        "at most 500 rows",
     ),
     "outputs that are none": ({"instances": [ROW], "outputs": []}, 422, "/outputs", "a list of 0"),
     "top_k of 0": ({"instances": [ROW], "top_k": 0}, 422, "/top_k", "from 1 to 10; got 0"),
@@ -288,6 +351,53 @@ HUGE_PNG = (
 )
 
 
+def npy_with(header, version=(1, 0)):
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY" + bytes(version) + struct.pack("<H", len(text)) + text + bytes(784)
+
+
+STRANGE_HEADERS = [
+    npy_with("((((" * 20),
+    npy_with("{"),
+    npy_with("   1"),
+    npy_with("{[]: 1}"),
+    npy_with("-" * 100),
+    npy_with("{'descr': '|u1', 'fortran_order': False, 'shape': (True, 784)}"),
+    npy_with("{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 784)}"),
+    npy_with("{'descr': ('<f4',), 'fortran_order': False, 'shape': (1, 784)}"),
+    npy_with("{'descr': '|u1', 'fortran_order': False, 'shape': (1, 784)}", version=(9, 9)),
+    npy_with("{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000000, 784)}"),
+]
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "I;16"])
+def test_a_picture_with_transparency_or_16_bits_is_refused_not_guessed(client, mode):
+    stream = io.BytesIO()
+    Image.new(mode, (28, 28)).save(stream, "PNG")
+
+    response = client.post("/api/v1/predict", data=stream.getvalue(), content_type="image/png")
+
+    assert response.status_code == 422
+    assert f"got {mode}" in response.json["detail"]
+
+
+def test_a_gzip_body_of_several_members_is_read_whole(client, pixels):
+    halves = gzip.compress(pixels[:5].tobytes()) + gzip.compress(pixels[5:].tobytes())
+
+    whole, with_rest = (
+        client.post(
+            "/api/v1/predict",
+            data=body,
+            content_type=OCTETS,
+            headers={"Content-Encoding": "gzip"},
+        )
+        for body in (halves, halves + b"rest")
+    )
+
+    assert len(whole.json["predictions"]) == 12
+    assert with_rest.status_code == 400
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "status", "words"),
     [
@@ -305,6 +415,7 @@ HUGE_PNG = (
         (npy(np.zeros((1, 784), complex)), "application/x-npy", 400, "holds complex128"),
         (npy(np.full((1, 784), "a")), "application/x-npy", 400, "holds <U1"),
         (npy(np.zeros((501, 784), np.uint8)), "application/x-npy", 413, "at most 500 rows"),
+        *[(header, "application/x-npy", 400, "no .npy array") for header in STRANGE_HEADERS],
         (b"hello", "application/x-idx", 400, "no IDX file"),
         (b"\x1f\x8bhello", "application/x-idx", 400, "no gzip"),
         (gzip.compress(b"\0" * 10_000_000), "application/x-idx", 413, "after unpacking"),

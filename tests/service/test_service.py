@@ -1,9 +1,12 @@
 """Models, aliases, tokens, health, errors, and the queue when Redis is down."""
 
+import errno
 import json
+import os
 import stat
 import threading
 
+import numpy as np
 import pytest
 
 from service.app import create_app
@@ -11,11 +14,16 @@ from service.settings import Settings, SettingsError
 from tests.conftest import classifier_of, publish
 
 OCTETS = "application/octet-stream"
-PIXELS = bytes(784)
+PIXELS = bytes(range(256)) * 3 + bytes(16)
 
 
 def predict(client, path="/api/v1/predict"):
     return client.post(path, data=PIXELS, content_type=OCTETS)
+
+
+def damage(settings, number):
+    path = settings.store / f"models/digits/versions/{number}/weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
 
 
 def test_without_a_version_predicting_says_when_to_try_again(client):
@@ -57,10 +65,8 @@ def test_a_promotion_is_answered_with_by_the_next_request_in_every_process(setti
 def test_a_damaged_version_is_refused_and_the_old_one_keeps_answering(client, registry, settings):
     publish(registry, seed=1)
     good = predict(client).json["predictions"]
-    publish(registry, seed=2, live=False)
-    weights = settings.store / "models/digits/versions/2/weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"\xff")
-    registry.promote("digits", 2)
+    publish(registry, seed=2)
+    damage(settings, 2)
 
     answer = predict(client)
     ready = client.get("/readyz")
@@ -87,6 +93,62 @@ def test_a_damaged_version_with_nothing_before_it_is_told(client, registry, sett
     assert client.get("/readyz").status_code == 503
 
 
+def test_promoting_a_damaged_version_is_refused(client, registry, settings, admin):
+    for seed in (1, 2):
+        publish(registry, seed=seed, live=seed == 1)
+    damage(settings, 2)
+
+    response = client.put("/api/v1/models/digits/aliases/live", json={"version": 2}, headers=admin)
+
+    assert response.status_code == 409
+    assert "SHA-256" in response.json["detail"]
+    assert predict(client).json["version"] == 1
+
+
+def test_a_new_process_answers_as_the_old_ones_where_the_live_version_is_damaged(
+    settings, registry
+):
+    for seed in (1, 2, 3):
+        publish(registry, seed=seed)
+    damage(settings, 3)
+
+    client = create_app(settings).test_client()
+
+    assert predict(client).json["version"] == 2
+    assert client.get("/readyz").json["refused"][0]["alias"] == "live"
+
+
+def test_a_damaged_version_does_not_spoil_the_list_of_versions(client, registry, settings):
+    for seed in (1, 2):
+        publish(registry, seed=seed)
+    (settings.store / "models/digits/versions/2/manifest.json").write_text("{}")
+
+    versions = client.get("/api/v1/models/digits/versions").json["versions"]
+
+    assert [v["version"] for v in versions] == [2, 1]
+    assert "schema" in versions[0]["error"]
+    assert versions[1]["test_accuracy"] == 0.1
+
+
+def test_a_store_that_takes_the_place_of_another_is_seen(client, registry, settings):
+    publish(registry, seed=1)
+    before = predict(client).json["predictions"]
+    (settings.store / "models").rename(settings.store / "elsewhere")
+    publish(registry, seed=2)
+
+    after = predict(client).json
+
+    assert after["version"] == 1
+    assert after["predictions"] != before
+
+
+@pytest.mark.parametrize("reference", ["%00", "a%00", ".", "..", "9" * 300, "²"])
+def test_a_strange_reference_is_not_found(client, live, reference):
+    response = predict(client, f"/api/v1/models/digits/versions/{reference}/predict")
+
+    assert response.status_code == 404
+
+
 def test_serving_goes_on_when_the_store_is_gone(client, registry, settings):
     publish(registry)
     expected = predict(client).json["predictions"]
@@ -102,7 +164,10 @@ def test_serving_goes_on_when_the_store_is_gone(client, registry, settings):
 def test_threads_that_ask_during_a_promotion_get_whole_answers(app, registry):
     for seed in (1, 2):
         publish(registry, seed=seed)
-    expected = {n: classifier_of(registry, n).predict(_zeros())[0] for n in (1, 2)}
+    expected = {
+        n: classifier_of(registry, n).predict(np.frombuffer(PIXELS, np.uint8)[None])[0]
+        for n in (1, 2)
+    }
     failures, stop = [], threading.Event()
 
     def ask():
@@ -125,12 +190,6 @@ def test_threads_that_ask_during_a_promotion_get_whole_answers(app, registry):
         thread.join()
 
     assert failures == []
-
-
-def _zeros():
-    import numpy as np
-
-    return np.zeros((1, 784), np.uint8)
 
 
 def test_models_and_versions_are_listed_newest_first(client, registry):
@@ -201,6 +260,7 @@ def test_the_admin_moves_an_alias_and_the_history_says_so(client, registry, admi
         ({"version": 9}, 404, None),
         ({"version": "1"}, 422, "/version"),
         ({"version": True}, 422, "/version"),
+        ({"version": 10**4000}, 422, "/version"),
         ({}, 422, "/version"),
         ({"version": 1, "why": ""}, 422, "/why"),
         ({"version": 1, "reason": 5}, 422, "/reason"),
@@ -266,6 +326,34 @@ def test_without_a_token_one_is_made_once_and_kept_for_its_owner_alone(tmp_path)
     assert [p.name for p in path.parent.iterdir()] == ["admin_token"]
 
 
+def test_an_empty_token_file_is_replaced_and_an_empty_token_opens_nothing(tmp_path):
+    path = tmp_path / "store" / "admin_token"
+    path.parent.mkdir()
+    path.touch()
+
+    app = create_app(Settings(store=tmp_path / "store"))
+    response = app.test_client().post("/api/v1/jobs", headers={"Authorization": "Bearer \xa0"})
+
+    assert len(app.extensions["admin_token"]) >= 32
+    assert response.status_code == 403
+
+
+def test_a_token_is_taken_without_the_line_end_of_its_file(tmp_path):
+    settings = Settings(store=tmp_path, admin_token="secret\n")
+
+    assert create_app(settings).extensions["admin_token"] == "secret"
+
+
+def test_without_a_place_for_a_token_predicting_goes_on_and_nothing_can_be_changed(tmp_path):
+    (tmp_path / "store").touch()  # a file where the folder should be
+    client = create_app(Settings(store=tmp_path / "store")).test_client()
+
+    response = client.post("/api/v1/jobs", headers={"Authorization": "Bearer x"})
+
+    assert response.status_code == 503
+    assert client.get("/livez").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("given", "kept"), [("abc-1.2:3", True), ("a b", False), ("x" * 129, False), ("", False)]
 )
@@ -296,12 +384,42 @@ def test_a_wrong_config_is_told_before_the_queue_is_asked(client, admin, change,
 
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
-    [(b"{", "application/json", 400), (b"[]", "application/json", 422), (b"{}", "text/xml", 415)],
+    [
+        (b" " * 2**21, "application/json", 413),
+        (b"{", "application/json", 400),
+        (b"[]", "application/json", 422),
+        (b"{}", "text/xml", 415),
+    ],
 )
 def test_a_job_that_is_no_json_object_is_refused(client, admin, body, content_type, status):
     response = client.post("/api/v1/jobs", data=body, content_type=content_type, headers=admin)
 
     assert response.status_code == status
+
+
+def test_a_dry_run_starts_nothing(client, admin):
+    response = client.post(
+        "/api/v1/jobs?dry_run=true", json={"model": "m", "dataset": "mnist"}, headers=admin
+    )
+
+    assert response.status_code == 422
+    assert "takes no query" in response.json["detail"]
+
+
+def test_a_full_or_broken_disk_is_told(client, registry, admin, live, monkeypatch):
+    for code, status in ((errno.ENOSPC, 507), (errno.EROFS, 503)):
+        error = OSError(code, os.strerror(code))
+
+        def fail(*args, error=error, **kwargs):
+            raise error
+
+        monkeypatch.setattr("nncore.aliases.replace_file", fail)
+        response = client.put(
+            "/api/v1/models/digits/aliases/live", json={"version": 1}, headers=admin
+        )
+
+        assert response.status_code == status
+        assert response.mimetype == "application/problem+json"
 
 
 def test_with_redis_down_jobs_answer_503_and_predictions_go_on(client, registry, admin, live):

@@ -47,8 +47,8 @@ def test_the_manifest_tells_how_the_version_came_to_be(store):
     assert manifest.job_id == "job-1"
     assert manifest.parent is None
     assert manifest.weights_sha256 == hashlib.sha256(weights).hexdigest()
-    assert manifest.dataset["train_rows"] == 1437
-    assert len(manifest.dataset["sha256"]) == 64
+    assert manifest.dataset.train_rows == 1437
+    assert len(manifest.dataset.sha256) == 64
     assert [line["epoch"] for line in manifest.history] == [1, 2, 3]
     assert np.sum(manifest.metrics["confusion_matrix"]) == manifest.metrics["test_rows"] == 360
     assert TrainConfig.from_dict(manifest.config).to_dict() == manifest.config

@@ -1,0 +1,288 @@
+"""Versions in formats of others: ONNX, which needs no Inkwell to answer, and NumPy's npz.
+
+An ONNX file is one protobuf message, which the second half of this file writes. The `onnx` package
+would take 12 MB of the container image, at the least; the tests hold what is written against it.
+"""
+
+import io
+import math
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from nncore.arrays import Floats, Shape
+from nncore.errors import ShapeError
+from nncore.layers import (
+    GELU,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Layer,
+    LeakyReLU,
+    Linear,
+    ReLU,
+    Sigmoid,
+    Softplus,
+    Tanh,
+)
+from nncore.losses import (
+    Loss,
+    MeanSquaredError,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    SumOfSquares,
+)
+from nncore.network import Network
+from nncore.scaling import PixelScaler
+
+# Those of ONNX 1.8 (2020), the oldest in which Softmax means one axis. What came later is spelled
+# out of what was there, so that old and small runtimes take the file too.
+OPSET = 13
+IR_VERSION = 7
+
+
+def to_npz(network: Network, metadata: Mapping[str, str]) -> bytes:
+    """Return the network's arrays as an ``.npz`` file. Same network, same bytes.
+
+    Parameters
+    ----------
+    network : Network
+    metadata : mapping of str to str
+        Saved beside the arrays: each text as an array of no dimensions, by its name.
+
+    Returns
+    -------
+    content : bytes
+        For `numpy.load`, which needs no pickles for it. The float32 arrays have the names and the
+        layout of PyTorch's ``nn.Sequential``: ``"0.weight"`` of shape (units, inputs).
+    """
+    arrays: dict[str, Any] = network.to_tensors()
+    texts = {name: np.array(text) for name, text in metadata.items()}
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **arrays, **texts)
+    return file.getvalue()
+
+
+def to_onnx(
+    network: Network, scaler: PixelScaler, loss: Loss, metadata: Mapping[str, str]
+) -> bytes:
+    """Return an ONNX model that answers as `Classifier` does. Same arguments, same bytes.
+
+    It takes ``images``, float32 (N, *input_shape), pixels 0-255: the scaling is inside. It gives
+    ``probabilities``, float32 (N, classes), and ``label``, int64 (N,), the most probable class.
+
+    Parameters
+    ----------
+    network : Network
+        Trained; its outputs are flat.
+    scaler : PixelScaler
+        The scaling of the training.
+    loss : Loss
+        Knows how outputs become probabilities.
+    metadata : mapping of str to str
+        Saved in the model's ``metadata_props``.
+
+    Raises
+    ------
+    ShapeError
+        If the network's outputs are not flat.
+    NotImplementedError
+        If a layer or the loss has no ONNX form in this file.
+
+    References
+    ----------
+    https://onnx.ai/onnx/repo-docs/IR.html, https://onnx.ai/onnx/operators/
+    """
+    if len(network.output_shape) != 1:
+        raise ShapeError(f"Expected flat outputs; the network's are {network.output_shape}.")
+    graph = _Graph(network.to_tensors())
+    x = graph.add("Mul", "images", scaler.scale)
+    if scaler.offset:
+        x = graph.add("Add", x, scaler.offset)
+    for i, layer in enumerate(network.layers):
+        x = _form(_LAYERS, layer)(layer, graph, x, f"{i}.")
+    outputs = network.output_shape[0]
+    graph.add("Identity", _form(_LOSSES, loss)(graph, x, outputs), to="probabilities")
+    graph.add("ArgMax", "probabilities", to="label", axis=1, keepdims=0)
+    return _model(
+        graph,
+        [_value("images", np.float32, network.input_shape)],
+        [_value("probabilities", np.float32, (max(outputs, 2),)), _value("label", np.int64, ())],
+        metadata,
+    )
+
+
+class _Graph:
+    """A graph that grows by one operation at a time; values are known by their names."""
+
+    def __init__(self, tensors: Mapping[str, Floats]) -> None:
+        self.tensors = dict(tensors)
+        self.nodes: list[bytes] = []
+
+    def add(self, op: str, *inputs: str | float, to: str = "", **attributes: float) -> str:
+        """Add an operation on values, or on numbers, and return the name of its result."""
+        names = [name if isinstance(name, str) else self._number(name) for name in inputs]
+        to = to or f"{op.lower()}_{len(self.nodes)}"
+        self.nodes.append(_node(op, names, to, attributes))
+        return to
+
+    def axes(self, axis: int) -> str:
+        """Return the name of a list of one axis: newer operations take it as an input."""
+        self.tensors["axes"] = np.array([axis], np.int64)
+        return "axes"
+
+    def _number(self, number: float) -> str:
+        self.tensors[repr(number)] = np.array(number, np.float32)
+        return repr(number)
+
+
+# --- What layers and losses are made of -----------------------------------------------------------
+
+
+def _dense(layer: Dense, graph: _Graph, x: str, at: str) -> str:
+    bias = [f"{at}bias"] if layer.bias else []
+    return graph.add("Gemm", x, f"{at}weight", *bias, transB=1)
+
+
+def _batch_norm(layer: BatchNorm, graph: _Graph, x: str, at: str) -> str:
+    # ONNX's own takes the second axis for the features, ours the last; and runtimes round it
+    # otherwise: they take the mean, times the scale, away at the end.
+    variance = graph.add("Add", f"{at}running_var", layer.epsilon)
+    centred = graph.add("Sub", x, f"{at}running_mean")
+    normal = graph.add("Div", centred, graph.add("Sqrt", variance))
+    return graph.add("Add", graph.add("Mul", normal, f"{at}weight"), f"{at}bias")
+
+
+def _gelu(layer: GELU, graph: _Graph, x: str, at: str) -> str:
+    cube = graph.add("Mul", graph.add("Mul", x, x), x)
+    inner = graph.add("Add", x, graph.add("Mul", cube, 0.044715))
+    t = graph.add("Tanh", graph.add("Mul", inner, math.sqrt(2 / math.pi)))
+    return graph.add("Mul", graph.add("Mul", x, 0.5), graph.add("Add", t, 1.0))
+
+
+def _sigmoid_shares(graph: _Graph, x: str, outputs: int) -> str:
+    minus = graph.add("Neg", x)
+    if outputs == 1:
+        both = graph.add("Concat", minus, x, axis=1)
+        return graph.add("Sigmoid", both)
+    # log(sigmoid(x)), as the loss does: where all outputs are far below 0, all sigmoids are 0.
+    return graph.add("Softmax", graph.add("Neg", graph.add("Softplus", minus)), axis=1)
+
+
+def _shares(graph: _Graph, x: str, outputs: int) -> str:
+    if outputs == 1:
+        p = graph.add("Clip", x, 0.0, 1.0)
+        return graph.add("Concat", graph.add("Sub", 1.0, p), p, axis=1)
+    p = graph.add("Max", x, float(np.finfo(np.float32).eps))
+    return graph.add("Div", p, graph.add("ReduceSum", p, graph.axes(1)))
+
+
+_LAYERS: dict[type[Layer], Callable[[Any, _Graph, str, str], str]] = {
+    BatchNorm: _batch_norm,
+    Dense: _dense,
+    Dropout: lambda layer, graph, x, at: x,
+    GELU: _gelu,
+    LeakyReLU: lambda layer, graph, x, at: graph.add("LeakyRelu", x, alpha=float(layer.slope)),
+    Linear: lambda layer, graph, x, at: x,
+    ReLU: lambda layer, graph, x, at: graph.add("Relu", x),
+    Sigmoid: lambda layer, graph, x, at: graph.add("Sigmoid", x),
+    Softplus: lambda layer, graph, x, at: graph.add("Softplus", x),
+    Tanh: lambda layer, graph, x, at: graph.add("Tanh", x),
+}
+
+_LOSSES: dict[type[Loss], Callable[[_Graph, str, int], str]] = {
+    MeanSquaredError: _shares,
+    SigmoidCrossEntropy: _sigmoid_shares,
+    SoftmaxCrossEntropy: lambda graph, x, outputs: graph.add("Softmax", x, axis=1),
+    SumOfSquares: _shares,
+}
+
+
+def _form(forms: Mapping[Any, Any], part: object) -> Any:
+    """Return the form of exactly this class: a subclass may compute something else."""
+    if type(part) not in forms:
+        raise NotImplementedError(f"{type(part).__name__} has no ONNX form in {__name__}.")
+    return forms[type(part)]
+
+
+# --- The messages of onnx.proto, field by field, in the order of the fields' numbers --------------
+
+_ELEMENTS = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}  # TensorProto.DataType
+_FLOAT, _INT = 1, 2  # AttributeProto.AttributeType
+
+
+def _model(
+    graph: _Graph, inputs: list[bytes], outputs: list[bytes], metadata: Mapping[str, str]
+) -> bytes:
+    tensors = [_tensor(name, array) for name, array in graph.tensors.items()]
+    body = _message(
+        *((1, node) for node in graph.nodes),
+        (2, "inkwell"),
+        *((5, tensor) for tensor in tensors),
+        *((11, value) for value in inputs),
+        *((12, value) for value in outputs),
+    )
+    return _message(
+        (1, IR_VERSION),
+        (2, "inkwell"),
+        (7, body),
+        (8, _message((1, ""), (2, OPSET))),
+        *((14, _message((1, key), (2, text))) for key, text in metadata.items()),
+    )
+
+
+def _node(op: str, inputs: list[str], output: str, attributes: Mapping[str, float]) -> bytes:
+    return _message(
+        *((1, name) for name in inputs),
+        (2, output),
+        (3, output),
+        (4, op),
+        *((5, _attribute(name, value)) for name, value in attributes.items()),
+    )
+
+
+def _attribute(name: str, value: float) -> bytes:
+    if isinstance(value, int):
+        return _message((1, name), (3, value), (20, _INT))
+    return _message((1, name), (2, value), (20, _FLOAT))
+
+
+def _tensor(name: str, array: Any) -> bytes:
+    dims = ((1, size) for size in array.shape)
+    content = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+    return _message(*dims, (2, _ELEMENTS[array.dtype]), (8, name), (9, content))
+
+
+def _value(name: str, dtype: type, shape: Shape) -> bytes:
+    """Return a ValueInfoProto: rows, as many as come, of `shape`."""
+    sizes = [_message((2, "N")), *(_message((1, size)) for size in shape)]
+    tensor = _message((1, _ELEMENTS[np.dtype(dtype)]), (2, _message(*((1, s) for s in sizes))))
+    return _message((1, name), (2, _message((1, tensor))))
+
+
+# --- Protobuf -------------------------------------------------------------------------------------
+
+
+def _message(*fields: tuple[int, int | float | str | bytes]) -> bytes:
+    """Return a protobuf message of numbered fields. Bytes may be a message; floats get 32 bits.
+
+    Source: https://protobuf.dev/programming-guides/encoding/
+    """
+    return b"".join(_field(number, value) for number, value in fields)
+
+
+def _field(number: int, value: int | float | str | bytes) -> bytes:
+    if isinstance(value, int):
+        return _varint(number << 3) + _varint(value)
+    if isinstance(value, float):
+        return _varint(number << 3 | 5) + struct.pack("<f", value)
+    content = value.encode() if isinstance(value, str) else value
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(number: int) -> bytes:
+    """Return `number`, at least 0, in groups of 7 bits, the lowest first."""
+    groups = [number >> shift & 0x7F for shift in range(0, max(number.bit_length(), 1), 7)]
+    return bytes(group | 0x80 for group in groups[:-1]) + bytes(groups[-1:])

@@ -1,0 +1,61 @@
+"""A version as a file: its weights as they were published, and in formats of others."""
+
+import hashlib
+import io
+
+import orjson
+from flask import Blueprint, Response, current_app, request, send_file
+
+from nncore.export import to_npz, to_onnx
+from nncore.registry import Registry, Version
+from nncore.specs import unknown
+from service.problems import Problem
+
+bp = Blueprint("files", __name__, url_prefix="/api/v1/models")
+
+OCTETS = "application/octet-stream"
+
+
+@bp.get("/<model>/versions/<version>/weights")
+def get_weights(model: str, version: str) -> Response:
+    number = _registry().resolve(model, version)
+    manifest, content = _registry().files(model, number)
+    return _file(content, f"{model}-v{number}.safetensors", manifest.weights_sha256)
+
+
+@bp.get("/<model>/versions/<version>/export")
+def export(model: str, version: str) -> Response:
+    name = request.args.get("format", "")
+    if name not in FORMATS:
+        raise Problem(422, "unknown-format", unknown("format", name, FORMATS))
+    number = _registry().resolve(model, version)
+    content = FORMATS[name](_registry().load(model, number))
+    return _file(content, f"{model}-v{number}.{name}", hashlib.sha256(content).hexdigest())
+
+
+def _onnx(version: Version) -> bytes:
+    manifest = version.manifest
+    return to_onnx(version.network, manifest.pixel_scaling, manifest.loss, _metadata(version))
+
+
+def _npz(version: Version) -> bytes:
+    return to_npz(version.network, _metadata(version))
+
+
+FORMATS = {"npz": _npz, "onnx": _onnx}
+
+
+def _metadata(version: Version) -> dict[str, str]:
+    return {"manifest": orjson.dumps(version.manifest.to_dict()).decode()}
+
+
+def _file(content: bytes, name: str, sha256: str) -> Response:
+    """Answer with a file to save; a client that has it already, or a part of it, says so."""
+    return send_file(
+        io.BytesIO(content), mimetype=OCTETS, as_attachment=True, download_name=name, etag=sha256
+    )
+
+
+def _registry() -> Registry:
+    registry: Registry = current_app.extensions["registry"]
+    return registry
