@@ -18,7 +18,10 @@ PICTURES = {
     "7.gif": (b"GIF89a", "image/gif"),
     "rows.npy": (b"\x93NUMPY\x01\x00", "application/x-npy"),
     "t10k-images-idx3-ubyte": (b"\x00\x00\x08\x03\x00", "application/x-idx"),
-    "t10k-images-idx3-ubyte.gz": (gzip.compress(b"\x00\x00\x08\x03\x00"), "application/x-idx"),
+    "t10k-images-idx3-ubyte.gz": (
+        gzip.compress(b"\x00\x00\x08\x03\x00", mtime=0),
+        "application/x-idx",
+    ),
     "body.json": (b'{"instances": []}', "application/json"),
 }
 

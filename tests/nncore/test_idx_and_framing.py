@@ -18,7 +18,7 @@ IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 
 def test_an_idx_file_is_read_as_it_was_written_gzipped_or_not(tmp_path):
     (tmp_path / "plain").write_bytes(idx(IMAGES))
-    (tmp_path / "packed").write_bytes(gzip.compress(idx(IMAGES)))
+    (tmp_path / "packed").write_bytes(gzip.compress(idx(IMAGES), mtime=0))
 
     np.testing.assert_array_equal(read_idx(tmp_path / "plain"), IMAGES)
     np.testing.assert_array_equal(read_idx(tmp_path / "packed"), IMAGES)
@@ -46,7 +46,7 @@ def test_what_is_no_idx_file_is_told(content, words):
 
 
 def test_a_cut_off_gzip_is_told_with_the_files_name(tmp_path):
-    (tmp_path / "images.gz").write_bytes(gzip.compress(idx(IMAGES))[:-9])
+    (tmp_path / "images.gz").write_bytes(gzip.compress(idx(IMAGES), mtime=0)[:-9])
 
     with pytest.raises(IdxError, match=r"images\.gz"):
         read_idx(tmp_path / "images.gz")

@@ -66,7 +66,7 @@ def test_a_damaged_file_is_named(mnist_dir, tmp_path):
     shutil.copytree(mnist_dir, tmp_path / "mnist")
     path = tmp_path / "mnist" / "train-labels-idx1-ubyte.gz"
     path.unlink()
-    path.write_bytes(gzip.compress(b"no idx"))
+    path.write_bytes(gzip.compress(b"no idx", mtime=0))
 
     with pytest.raises(DatasetError, match=r"train-labels-idx1-ubyte\.gz cannot be read"):
         load("mnist", Settings(mnist_dir=tmp_path / "mnist"))
