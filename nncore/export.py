@@ -1,18 +1,16 @@
 """Versions in formats of others: ONNX, which needs no Inkwell to answer, and NumPy's npz.
 
-An ONNX file is one protobuf message, which the second half of this file writes. The `onnx` package
-would take 12 MB of the container image, at the least; the tests hold what is written against it.
+Layers and losses are spelled out of ONNX's operators here; `onnx_messages` writes the file.
 """
 
 import io
 import math
-import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from nncore.arrays import Floats, Shape
+from nncore.arrays import Floats
 from nncore.errors import ShapeError
 from nncore.layers import (
     GELU,
@@ -35,12 +33,8 @@ from nncore.losses import (
     SumOfSquares,
 )
 from nncore.network import Network
+from nncore.onnx_messages import encode_model, encode_node, encode_value
 from nncore.scaling import PixelScaler
-
-# Those of ONNX 1.8 (2020), the oldest in which Softmax means one axis. What came later is spelled
-# out of what was there, so that old and small runtimes take the file too.
-OPSET = 13
-IR_VERSION = 7
 
 
 def to_npz(network: Network, metadata: Mapping[str, str]) -> bytes:
@@ -106,10 +100,14 @@ def to_onnx(
     outputs = network.output_shape[0]
     graph.add("Identity", _form(_LOSSES, loss)(graph, x, outputs), to="probabilities")
     graph.add("ArgMax", "probabilities", to="label", axis=1, keepdims=0)
-    return _model(
-        graph,
-        [_value("images", np.float32, network.input_shape)],
-        [_value("probabilities", np.float32, (max(outputs, 2),)), _value("label", np.int64, ())],
+    return encode_model(
+        graph.nodes,
+        graph.tensors,
+        [encode_value("images", np.float32, network.input_shape)],
+        [
+            encode_value("probabilities", np.float32, (max(outputs, 2),)),
+            encode_value("label", np.int64, ()),
+        ],
         metadata,
     )
 
@@ -125,7 +123,7 @@ class _Graph:
         """Add an operation on values, or on numbers, and return the name of its result."""
         names = [name if isinstance(name, str) else self._number(name) for name in inputs]
         to = to or f"{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(_node(op, names, to, attributes))
+        self.nodes.append(encode_node(op, names, to, attributes))
         return to
 
     def axes(self, axis: int) -> str:
@@ -205,84 +203,3 @@ def _form(forms: Mapping[Any, Any], part: object) -> Any:
     if type(part) not in forms:
         raise NotImplementedError(f"{type(part).__name__} has no ONNX form in {__name__}.")
     return forms[type(part)]
-
-
-# --- The messages of onnx.proto, field by field, in the order of the fields' numbers --------------
-
-_ELEMENTS = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}  # TensorProto.DataType
-_FLOAT, _INT = 1, 2  # AttributeProto.AttributeType
-
-
-def _model(
-    graph: _Graph, inputs: list[bytes], outputs: list[bytes], metadata: Mapping[str, str]
-) -> bytes:
-    tensors = [_tensor(name, array) for name, array in graph.tensors.items()]
-    body = _message(
-        *((1, node) for node in graph.nodes),
-        (2, "inkwell"),
-        *((5, tensor) for tensor in tensors),
-        *((11, value) for value in inputs),
-        *((12, value) for value in outputs),
-    )
-    return _message(
-        (1, IR_VERSION),
-        (2, "inkwell"),
-        (7, body),
-        (8, _message((1, ""), (2, OPSET))),
-        *((14, _message((1, key), (2, text))) for key, text in metadata.items()),
-    )
-
-
-def _node(op: str, inputs: list[str], output: str, attributes: Mapping[str, float]) -> bytes:
-    return _message(
-        *((1, name) for name in inputs),
-        (2, output),
-        (3, output),
-        (4, op),
-        *((5, _attribute(name, value)) for name, value in attributes.items()),
-    )
-
-
-def _attribute(name: str, value: float) -> bytes:
-    if isinstance(value, int):
-        return _message((1, name), (3, value), (20, _INT))
-    return _message((1, name), (2, value), (20, _FLOAT))
-
-
-def _tensor(name: str, array: Any) -> bytes:
-    dims = ((1, size) for size in array.shape)
-    content = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-    return _message(*dims, (2, _ELEMENTS[array.dtype]), (8, name), (9, content))
-
-
-def _value(name: str, dtype: type, shape: Shape) -> bytes:
-    """Return a ValueInfoProto: rows, as many as come, of `shape`."""
-    sizes = [_message((2, "N")), *(_message((1, size)) for size in shape)]
-    tensor = _message((1, _ELEMENTS[np.dtype(dtype)]), (2, _message(*((1, s) for s in sizes))))
-    return _message((1, name), (2, _message((1, tensor))))
-
-
-# --- Protobuf -------------------------------------------------------------------------------------
-
-
-def _message(*fields: tuple[int, int | float | str | bytes]) -> bytes:
-    """Return a protobuf message of numbered fields. Bytes may be a message; floats get 32 bits.
-
-    Source: https://protobuf.dev/programming-guides/encoding/
-    """
-    return b"".join(_field(number, value) for number, value in fields)
-
-
-def _field(number: int, value: int | float | str | bytes) -> bytes:
-    if isinstance(value, int):
-        return _varint(number << 3) + _varint(value)
-    if isinstance(value, float):
-        return _varint(number << 3 | 5) + struct.pack("<f", value)
-    content = value.encode() if isinstance(value, str) else value
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _varint(number: int) -> bytes:
-    """Return `number`, at least 0, in groups of 7 bits, the lowest first."""
-    groups = [number >> shift & 0x7F for shift in range(0, max(number.bit_length(), 1), 7)]
-    return bytes(group | 0x80 for group in groups[:-1]) + bytes(groups[-1:])
