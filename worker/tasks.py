@@ -16,6 +16,7 @@ from worker.training import run_training
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_REPORTS = 0.5
+PATIENCE_SECONDS = 600.0  # with a Redis that is away when a run has ended
 
 
 def train_model(payload: dict[str, Any]) -> dict[str, Any]:
@@ -57,22 +58,29 @@ class Reporter:
             self.save()
 
     def finish(self, result: dict[str, Any]) -> None:
-        """Take up the result."""
+        """Take up the result. A Redis that is away is waited for: the version is there already."""
         self._meta["result"] = result
-        self.save()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self.save() and time.monotonic() < deadline:
+            time.sleep(SECONDS_BETWEEN_REPORTS)
 
     def fail(self, error: str) -> None:
         """Tell why the run failed."""
         self._meta["error"] = error
         self.save()
 
-    def save(self) -> None:
-        """Write what is known. A run does not end because nobody can be told of it."""
+    def save(self) -> bool:
+        """Write what is known; tell whether it went through.
+
+        A run does not end because nobody can be told of it.
+        """
         self._saved_at = time.monotonic()
         if self._job is None:
-            return
+            return True
         self._job.meta.update(self._meta)
         try:
             self._job.save_meta()  # type: ignore[no-untyped-call]
         except RedisError as error:
             log.warning("Progress could not be reported: %s", error)
+            return False
+        return True
