@@ -1,5 +1,6 @@
 """The running stack, for tests: a real Redis, a real worker, a real gunicorn on free ports."""
 
+import contextlib
 import importlib.util
 import itertools
 import os
@@ -47,6 +48,23 @@ def wait_for(condition, seconds=START_SECONDS, what="it"):
             return found
         time.sleep(0.05)
     raise AssertionError(f"waited {seconds} s for {what}")
+
+
+def stat_of(pid):
+    """Return the fields of /proc/<pid>/stat behind the name: state, parent and so on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def children(parent):
+    """Return the processes that `parent` started and that still run."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                state, ppid = stat_of(entry.name)[:2]
+                if int(ppid) == parent and state not in "ZX":
+                    found.append(int(entry.name))
+    return found
 
 
 class Stack:

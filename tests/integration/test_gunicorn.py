@@ -13,7 +13,7 @@ import pytest
 
 from nncore.registry import Registry
 from tests.conftest import publish
-from tests.stack import ROOT, Stack, wait_for
+from tests.stack import ROOT, Stack, children, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -115,14 +115,14 @@ def test_a_body_that_is_cut_off_is_told(stack):
 
 def test_a_killed_process_is_replaced_and_the_others_go_on(stack):
     master = stack.processes["service"].pid
-    before = _children(master)
+    before = children(master)
 
     os.kill(before[0], signal.SIGKILL)
 
     assert httpx.post(
         f"{stack.url}/api/v1/predict", content=bytes(784), headers=OCTETS, timeout=30
     ).is_success
-    wait_for(lambda: len(set(_children(master)) - set(before)) == 1, what="a new process")
+    wait_for(lambda: len(set(children(master)) - set(before)) == 1, what="a new process")
 
 
 def test_a_graceful_stop_finishes_the_requests_in_flight(tmp_path):
@@ -190,8 +190,3 @@ def test_every_line_of_the_log_is_json_where_that_is_set(tmp_path):
 
     assert {line["logger"] for line in lines} == {"gunicorn.error", "service.admin"}
     assert all(set(line) >= {"ts", "level", "msg"} for line in lines)
-
-
-def _children(pid):
-    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout
-    return [int(child) for child in found.split()]

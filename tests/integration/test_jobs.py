@@ -1,5 +1,6 @@
 """Jobs over HTTP, with a real queue and a real worker."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job
 
-from tests.stack import ROOT, Stack, wait_for
+from tests.stack import ROOT, Stack, children, stat_of, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -120,7 +121,6 @@ def test_a_data_set_that_cannot_be_had_says_where_it_was_looked_for(tmp_path):
 
 
 def test_a_job_whose_process_is_killed_says_so(stack):
-    redis = Redis(port=stack.redis_port)
     posted = stack.client.post(
         "/api/v1/jobs", json={"model": "digits", "dataset": "digits", "epochs": 100_000}
     ).json()
@@ -128,24 +128,17 @@ def test_a_job_whose_process_is_killed_says_so(stack):
         lambda: stack.client.get(f"/api/v1/jobs/{posted['id']}").json()["progress"], 30, "progress"
     )
 
-    worker = stack.processes["worker"].pid
-    children = subprocess.run(
-        ["pgrep", "-P", str(worker)], check=True, capture_output=True, text=True
-    ).stdout.split()
-    busiest = max(children, key=_cpu_ticks)
-    subprocess.run(["kill", "-9", busiest], check=True)
+    os.kill(max(children(stack.processes["worker"].pid), key=_cpu_ticks), signal.SIGKILL)
     job = stack.wait(posted["id"])
 
     assert job["status"] == "failed"
     assert "signal 9" in job["error"]
     assert stack.train(epochs=1)["status"] == "finished"
-    redis.close()
 
 
 def _cpu_ticks(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+    user, system = stat_of(pid)[11:13]
+    return int(user) + int(system)
 
 
 def test_the_worker_runs_no_other_function_whoever_puts_it_into_redis(stack, tmp_path):

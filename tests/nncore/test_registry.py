@@ -359,6 +359,22 @@ def test_half_a_line_of_history_spoils_no_other(registry, tmp_path):
     assert [e["reason"] for e in registry.aliases("m").history()] == ["first", "second"]
 
 
+def test_a_version_is_judged_while_no_other_process_judges(registry, tmp_path):
+    entered = threading.Event()
+
+    def judge_too():
+        with Registry(tmp_path).judging("m"):
+            entered.set()
+
+    waiting = threading.Thread(target=judge_too)
+    with registry.judging("m"):
+        waiting.start()
+        assert not entered.wait(0.3)
+    waiting.join(10)
+
+    assert entered.is_set()
+
+
 def test_a_damaged_version_is_not_promoted(registry, tmp_path):
     for _ in range(2):
         registry.publish("m", network(), manifest())
