@@ -9,8 +9,6 @@ from nncore.network import Network
 from nncore.registry import Version
 from nncore.scaling import PixelScaler
 
-CHUNK = 1024  # rows at once: bounds the memory of a large batch, costs no time
-
 
 class Classifier:
     """A trained network with what surrounds it. Read-only: many threads may share it.
@@ -62,7 +60,8 @@ class Classifier:
         probabilities : float32 array (n, k)
             Rows sum to 1.
         """
-        chunks = [self._answer(pixels[i : i + CHUNK]) for i in range(0, len(pixels), CHUNK)]
+        size = self._network.rows_at_once
+        chunks = [self._answer(pixels[i : i + size]) for i in range(0, len(pixels), size)]
         return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
     def predict(self, pixels: Pixels) -> Ints:

@@ -17,7 +17,7 @@ from nncore.specs import describe, from_json, require_number, run_checks, to_jso
 
 PROMOTE = ("if_better", "always", "never")
 MAX_PARAMS = 20_000_000  # 80 MB of weights, four times that in training
-MAX_ACTIVATIONS = 250_000_000  # 1 GB of what forward keeps, and as much again backward
+MAX_KEPT = 250_000_000  # 1 GB of what forward keeps, and as much again backward
 DEFAULT_NETWORK: tuple[Layer, ...] = (Dense(128), ReLU(), Dense(64), ReLU(), Dense(10))
 
 
@@ -111,11 +111,11 @@ class TrainConfig(Recipe):
                 f"{self.dataset!r}; the last layer gives rows of shape {made.output_shape}.",
             )
         rows = min(self.batch_size or dataset.train_rows, dataset.train_rows)
-        if rows * made.activations > MAX_ACTIVATIONS:
+        if rows * made.kept > MAX_KEPT:
             raise wrong(
                 "/batch_size",
-                f"Expected at most {MAX_ACTIVATIONS:,} numbers between the layers for a batch; "
-                f"{rows:,} rows give {rows * made.activations:,}.",
+                f"Expected at most {MAX_KEPT:,} numbers between the layers for a batch; "
+                f"{rows:,} rows give {rows * made.kept:,}.",
             )
         if not 1 <= made.size <= MAX_PARAMS:
             raise wrong("/network", f"Expected 1 to {MAX_PARAMS:,} parameters; got {made.size:,}.")

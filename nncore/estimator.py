@@ -20,7 +20,7 @@ from nncore.optimizers import Optimizer
 from nncore.recipe import EarlyStopping, Recipe
 from nncore.schedules import Schedule
 from nncore.specs import Named, from_json, require_number
-from nncore.training import CHUNK, EpochStats, Examples, fit
+from nncore.training import EpochStats, Examples, fit
 
 
 class Activation(Named):
@@ -186,7 +186,8 @@ class NeuralNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "network_")
         X = validate_data(self, X, dtype=self.network_.params.dtype, reset=False)
-        logits = [self.network_.logits(X[rows]) for rows in gen_batches(len(X), CHUNK)]
+        size = self.network_.rows_at_once
+        logits = [self.network_.logits(X[rows]) for rows in gen_batches(len(X), size)]
         return SoftmaxCrossEntropy().probabilities(np.concatenate(logits))
 
     def predict(self, X: Any) -> Any:

@@ -10,21 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from nncore.arrays import Floats
+from nncore.arrays import Floats, Shape
 from nncore.errors import ShapeError
 from nncore.layers import (
     GELU,
+    AveragePool2D,
     BatchNorm,
+    Conv2D,
     Dense,
     Dropout,
+    Flatten,
     Layer,
     LeakyReLU,
     Linear,
+    MaxPool2D,
     ReLU,
+    Reshape,
     Sigmoid,
     Softplus,
     Tanh,
 )
+from nncore.layers.pooling import Pool2D
 from nncore.losses import (
     Loss,
     MeanSquaredError,
@@ -33,7 +39,7 @@ from nncore.losses import (
     SumOfSquares,
 )
 from nncore.network import Network
-from nncore.onnx_messages import encode_model, encode_node, encode_value
+from nncore.onnx_messages import Attribute, encode_model, encode_node, encode_value
 from nncore.scaling import PixelScaler
 
 
@@ -95,8 +101,10 @@ def to_onnx(
     x = graph.add("Mul", "images", scaler.scale)
     if scaler.offset:
         x = graph.add("Add", x, scaler.offset)
+    shape = network.input_shape
     for i, layer in enumerate(network.layers):
-        x = _form(_LAYERS, layer)(layer, graph, x, f"{i}.")
+        x = _form(_LAYERS, layer)(layer, graph, x, f"{i}.", shape)
+        shape = layer.output_shape(shape)
     outputs = network.output_shape[0]
     graph.add("Identity", _form(_LOSSES, loss)(graph, x, outputs), to="probabilities")
     graph.add("ArgMax", "probabilities", to="label", axis=1, keepdims=0)
@@ -119,17 +127,17 @@ class _Graph:
         self.tensors = dict(tensors)
         self.nodes: list[bytes] = []
 
-    def add(self, op: str, *inputs: str | float, to: str = "", **attributes: float) -> str:
+    def add(self, op: str, *inputs: str | float, to: str = "", **attributes: Attribute) -> str:
         """Add an operation on values, or on numbers, and return the name of its result."""
         names = [name if isinstance(name, str) else self._number(name) for name in inputs]
         to = to or f"{op.lower()}_{len(self.nodes)}"
         self.nodes.append(encode_node(op, names, to, attributes))
         return to
 
-    def axes(self, axis: int) -> str:
-        """Return the name of a list of one axis: newer operations take it as an input."""
-        self.tensors["axes"] = np.array([axis], np.int64)
-        return "axes"
+    def integers(self, *numbers: int) -> str:
+        """Return the name of a list: newer operations take axes and shapes as inputs."""
+        self.tensors[repr(numbers)] = np.array(numbers, np.int64)
+        return repr(numbers)
 
     def _number(self, number: float) -> str:
         self.tensors[repr(number)] = np.array(number, np.float32)
@@ -139,21 +147,45 @@ class _Graph:
 # --- What layers and losses are made of -----------------------------------------------------------
 
 
-def _dense(layer: Dense, graph: _Graph, x: str, at: str) -> str:
+def _dense(layer: Dense, graph: _Graph, x: str, at: str, shape: Shape) -> str:
     bias = [f"{at}bias"] if layer.bias else []
     return graph.add("Gemm", x, f"{at}weight", *bias, transB=1)
 
 
-def _batch_norm(layer: BatchNorm, graph: _Graph, x: str, at: str) -> str:
-    # ONNX's own takes the second axis for the features, ours the last; and runtimes round it
-    # otherwise: they take the mean, times the scale, away at the end.
-    variance = graph.add("Add", f"{at}running_var", layer.epsilon)
-    centred = graph.add("Sub", x, f"{at}running_mean")
-    normal = graph.add("Div", centred, graph.add("Sqrt", variance))
-    return graph.add("Add", graph.add("Mul", normal, f"{at}weight"), f"{at}bias")
+def _conv2d(layer: Conv2D, graph: _Graph, x: str, at: str, shape: Shape) -> str:
+    bias = [f"{at}bias"] if layer.bias else []
+    return graph.add("Conv", x, f"{at}weight", *bias, **_windows(layer))
 
 
-def _gelu(layer: GELU, graph: _Graph, x: str, at: str) -> str:
+def _average_pool(layer: AveragePool2D, graph: _Graph, x: str, at: str, shape: Shape) -> str:
+    return graph.add("AveragePool", x, count_include_pad=1, **_windows(layer))
+
+
+def _max_pool(layer: MaxPool2D, graph: _Graph, x: str, at: str, shape: Shape) -> str:
+    return graph.add("MaxPool", x, **_windows(layer))
+
+
+def _windows(layer: Conv2D | Pool2D) -> dict[str, Any]:
+    kernel, stride, padding = layer.windows
+    return {"kernel_shape": kernel, "pads": padding * 2, "strides": stride}
+
+
+def _reshape(layer: Reshape, graph: _Graph, x: str, at: str, shape: Shape) -> str:
+    return graph.add("Reshape", x, graph.integers(0, *layer.shape))  # 0: as many rows as came
+
+
+def _batch_norm(layer: BatchNorm, graph: _Graph, x: str, at: str, shape: Shape) -> str:
+    # Runtimes round ONNX's own otherwise: they take the mean, times the scale, away at the end.
+    def param(name: str) -> str:
+        over = range(1, len(shape))
+        return graph.add("Unsqueeze", at + name, graph.integers(*over)) if over else at + name
+
+    root = graph.add("Sqrt", graph.add("Add", param("running_var"), layer.epsilon))
+    normal = graph.add("Div", graph.add("Sub", x, param("running_mean")), root)
+    return graph.add("Add", graph.add("Mul", normal, param("weight")), param("bias"))
+
+
+def _gelu(layer: GELU, graph: _Graph, x: str, at: str, shape: Shape) -> str:
     cube = graph.add("Mul", graph.add("Mul", x, x), x)
     inner = graph.add("Add", x, graph.add("Mul", cube, 0.044715))
     t = graph.add("Tanh", graph.add("Mul", inner, math.sqrt(2 / math.pi)))
@@ -174,20 +206,40 @@ def _shares(graph: _Graph, x: str, outputs: int) -> str:
         p = graph.add("Clip", x, 0.0, 1.0)
         return graph.add("Concat", graph.add("Sub", 1.0, p), p, axis=1)
     p = graph.add("Max", x, float(np.finfo(np.float32).eps))
-    return graph.add("Div", p, graph.add("ReduceSum", p, graph.axes(1)))
+    return graph.add("Div", p, graph.add("ReduceSum", p, graph.integers(1)))
 
 
-_LAYERS: dict[type[Layer], Callable[[Any, _Graph, str, str], str]] = {
+def _same(layer: Layer, graph: _Graph, x: str, at: str, shape: Shape) -> str:
+    return x
+
+
+def _leaky_relu(layer: LeakyReLU, graph: _Graph, x: str, at: str, shape: Shape) -> str:
+    return graph.add("LeakyRelu", x, alpha=float(layer.slope))
+
+
+def _operation(op: str, **attributes: Any) -> "_LayerForm":
+    """Return the form of a layer that is one of ONNX's operations."""
+    return lambda layer, graph, x, at, shape: graph.add(op, x, **attributes)
+
+
+_LayerForm = Callable[[Any, _Graph, str, str, Shape], str]
+
+_LAYERS: dict[type[Layer], _LayerForm] = {
+    AveragePool2D: _average_pool,
     BatchNorm: _batch_norm,
+    Conv2D: _conv2d,
     Dense: _dense,
-    Dropout: lambda layer, graph, x, at: x,
+    Dropout: _same,
+    Flatten: _operation("Flatten", axis=1),
     GELU: _gelu,
-    LeakyReLU: lambda layer, graph, x, at: graph.add("LeakyRelu", x, alpha=float(layer.slope)),
-    Linear: lambda layer, graph, x, at: x,
-    ReLU: lambda layer, graph, x, at: graph.add("Relu", x),
-    Sigmoid: lambda layer, graph, x, at: graph.add("Sigmoid", x),
-    Softplus: lambda layer, graph, x, at: graph.add("Softplus", x),
-    Tanh: lambda layer, graph, x, at: graph.add("Tanh", x),
+    LeakyReLU: _leaky_relu,
+    Linear: _same,
+    MaxPool2D: _max_pool,
+    ReLU: _operation("Relu"),
+    Reshape: _reshape,
+    Sigmoid: _operation("Sigmoid"),
+    Softplus: _operation("Softplus"),
+    Tanh: _operation("Tanh"),
 }
 
 _LOSSES: dict[type[Loss], Callable[[_Graph, str, int], str]] = {

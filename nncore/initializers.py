@@ -1,5 +1,6 @@
 """Initial values of weights and biases."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,10 @@ class Initializer(Named):
     kind = "initializer"
 
     def fill(self, array: Floats, rng: np.random.Generator) -> None:
-        """Fill `array` in place. The first axis of weights counts inputs, the last units."""
+        """Fill `array` in place.
+
+        Weights are (inputs, units), those of a convolution (channels, height, width, filters).
+        """
         raise NotImplementedError
 
 
@@ -24,7 +28,7 @@ class HeNormal(Initializer):
     """N(0, 2 / inputs), for ReLU. Source: He et al. 2015, equation 10."""
 
     def fill(self, array: Floats, rng: np.random.Generator) -> None:
-        array[...] = rng.normal(0.0, np.sqrt(2.0 / array.shape[0]), array.shape)
+        array[...] = rng.normal(0.0, np.sqrt(2.0 / _fans(array)[0]), array.shape)
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class HeUniform(Initializer):
     """U(-a, a) with the variance of HeNormal: a = sqrt(6 / inputs)."""
 
     def fill(self, array: Floats, rng: np.random.Generator) -> None:
-        bound = np.sqrt(6.0 / array.shape[0])
+        bound = np.sqrt(6.0 / _fans(array)[0])
         array[...] = rng.uniform(-bound, bound, array.shape)
 
 
@@ -58,7 +62,7 @@ class LeCunNormal(Initializer):
     """N(0, 1 / inputs). Source: LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp", eq. 16."""
 
     def fill(self, array: Floats, rng: np.random.Generator) -> None:
-        array[...] = rng.normal(0.0, np.sqrt(1.0 / array.shape[0]), array.shape)
+        array[...] = rng.normal(0.0, np.sqrt(1.0 / _fans(array)[0]), array.shape)
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,9 @@ class Zeros(Initializer):
 
 
 def _fans(array: Floats) -> tuple[int, int]:
-    return array.shape[0], array.shape[-1]
+    """Return how many inputs each output has, and how many outputs each input goes into."""
+    covered = math.prod(array.shape[1:-1])  # of a convolution's kernel
+    return array.shape[0] * covered, array.shape[-1] * covered
 
 
 INITIALIZERS: dict[str, type[Initializer]] = {

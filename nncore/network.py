@@ -10,6 +10,8 @@ from nncore.arrays import Floats, Shape, Views
 from nncore.errors import ShapeError
 from nncore.layers import Layer
 
+NUMBERS_AT_ONCE = 2**21  # between the layers, 8 MB: what a core's caches bear
+
 Layout = list[dict[str, tuple[slice, Shape]]]
 
 
@@ -22,7 +24,7 @@ class Plan(NamedTuple):
     state: Layout
     state_size: int
     output_shape: Shape
-    activations: int  # numbers between the layers, for one row
+    kept: int  # numbers that forward keeps of one row
 
 
 def plan(layers: Sequence[Layer], input_shape: Shape) -> Plan:
@@ -36,13 +38,14 @@ def plan(layers: Sequence[Layer], input_shape: Shape) -> Plan:
     ShapeError
         If a layer does not fit the one before it; the message names it by position.
     """
-    shapes, states, activations = [], [], 0
+    shapes, states, kept = [], [], 0
     for position, layer in enumerate(layers):
         try:
             shapes.append(layer.param_shapes(input_shape))
             states.append(layer.state_shapes(input_shape))
-            activations += math.prod(input_shape)
-            input_shape = layer.output_shape(input_shape)
+            output_shape = layer.output_shape(input_shape)
+            kept += layer.kept_size(input_shape)
+            input_shape = output_shape
         except ShapeError as error:
             raise ShapeError(f"Layer {position}: {error}") from None
     params: Layout = [{} for _ in layers]
@@ -50,7 +53,7 @@ def plan(layers: Sequence[Layer], input_shape: Shape) -> Plan:
     weights = _place(params, shapes, 0, lambda name: name == "W")
     size = _place(params, shapes, weights, lambda name: name != "W")
     state_size = _place(state, states, 0, lambda name: True)
-    return Plan(params, size, weights, state, state_size, input_shape, activations)
+    return Plan(params, size, weights, state, state_size, input_shape, kept)
 
 
 def _place(
@@ -94,6 +97,8 @@ class Network:
         What is kept and saved but not trained, such as running averages.
     weights : int
         How many of the parameters, the first ones, are weights.
+    rows_at_once : int
+        How many rows to give to `logits` at once: bounds memory, costs no time.
 
     Raises
     ------
@@ -109,6 +114,7 @@ class Network:
         self.params, self.grads = np.zeros(made.size, dtype), np.zeros(made.size, dtype)
         self.state = np.zeros(made.state_size, dtype)
         self.weights, self.output_shape = made.weights, made.output_shape
+        self.rows_at_once = max(NUMBERS_AT_ONCE // made.kept, 1)
         self._grads = views(self.grads, made.params)
         trained, kept = views(self.params, made.params), views(self.state, made.state)
         self._params = [{**t, **k} for t, k in zip(trained, kept, strict=True)]

@@ -18,7 +18,9 @@ OPSET = 13
 IR_VERSION = 7
 
 _ELEMENTS = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}  # TensorProto.DataType
-_FLOAT, _INT = 1, 2  # AttributeProto.AttributeType
+_FLOAT, _INT, _INTS = 1, 2, 7  # AttributeProto.AttributeType
+
+Attribute = float | Sequence[int]
 
 
 def encode_model(
@@ -46,7 +48,7 @@ def encode_model(
 
 
 def encode_node(
-    op: str, inputs: Sequence[str], output: str, attributes: Mapping[str, float]
+    op: str, inputs: Sequence[str], output: str, attributes: Mapping[str, Attribute]
 ) -> bytes:
     """Return a NodeProto with one output, by which the node is called too."""
     return _message(
@@ -58,10 +60,12 @@ def encode_node(
     )
 
 
-def _attribute(name: str, value: float) -> bytes:
+def _attribute(name: str, value: Attribute) -> bytes:
     if isinstance(value, int):
         return _message((1, name), (3, value), (20, _INT))
-    return _message((1, name), (2, value), (20, _FLOAT))
+    if isinstance(value, float):
+        return _message((1, name), (2, value), (20, _FLOAT))
+    return _message((1, name), *((8, number) for number in value), (20, _INTS))
 
 
 def _tensor(name: str, array: Any) -> bytes:

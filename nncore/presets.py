@@ -1,4 +1,4 @@
-"""The articles' networks, by name: what a TrainConfig's ``"preset"`` stands for.
+"""Networks by name, the articles' first of all: what a TrainConfig's ``"preset"`` stands for.
 
 `docs/articles.md` has for each the article's equations, where ours differ and why, and what came
 of it. A key that a config names itself goes before the preset's.
@@ -6,7 +6,9 @@ of it. A key that a config names itself goes before the preset's.
 
 from typing import Any
 
-SIGMOID = {"type": "sigmoid"}
+SIGMOID, RELU = {"type": "sigmoid"}, {"type": "relu"}
+PICTURES = {"type": "reshape", "shape": [1, 28, 28]}
+MAX_POOL, FLATTEN = {"type": "max_pool2d"}, {"type": "flatten"}
 NO_DECAY = {"schedule": {"type": "constant"}}
 MNIST = {"dataset": "mnist"}
 XOR = {"dataset": "xor", "validation_fraction": 0.0}  # four rows: none to spare
@@ -20,6 +22,11 @@ def dense(units: int, **fields: Any) -> dict[str, Any]:
 def no_bias(units: int, initializer: dict[str, Any]) -> dict[str, Any]:
     """Return a dense layer without biases as JSON."""
     return dense(units, bias=False, initializer=initializer)
+
+
+def conv(filters: int, kernel_size: int, **fields: Any) -> dict[str, Any]:
+    """Return a convolution as JSON."""
+    return {"type": "conv2d", "filters": filters, "kernel_size": kernel_size, **fields}
 
 
 STANDARD_NORMAL = {"type": "normal", "std": 1.0}
@@ -116,5 +123,29 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 1500,
         "batch_size": None,
         **NO_DECAY,
+    },
+    # LeCun, Bottou, Bengio & Haffner 1998, section II.B, with what is usual today: ReLU for tanh,
+    # maxima for means, every filter over all channels, softmax at the end.
+    "lenet": {
+        **MNIST,
+        "network": [
+            PICTURES,
+            conv(6, 5, padding=2),
+            RELU,
+            MAX_POOL,
+            conv(16, 5),
+            RELU,
+            MAX_POOL,
+            FLATTEN,
+            dense(120),
+            RELU,
+            dense(84),
+            RELU,
+            dense(10),
+        ],
+        "loss": {"type": "softmax_cross_entropy"},
+        "optimizer": {"type": "adam", "learning_rate": 0.002},
+        "epochs": 10,
+        "batch_size": 64,
     },
 }

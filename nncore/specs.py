@@ -97,8 +97,8 @@ def from_json(hint: Any, value: object, pointer: str = "") -> Any:
     ----------
     hint : type
         What is expected, as a dataclass's field says it: a dataclass, a `Named` base, ``int``,
-        ``float``, ``str``, ``bool``, ``tuple[X, ...]``, ``X | None``; ``dict[…]`` and ``list[…]``
-        stand for any JSON object and list.
+        ``float``, ``str``, ``bool``, ``tuple[X, ...]``, ``tuple[X, X]``, ``X | None``,
+        ``X | tuple[X, X]``; ``dict[…]`` and ``list[…]`` stand for any JSON object and list.
     value : object
         Parsed JSON. A `Named` may be given by its bare name.
     pointer : str
@@ -111,10 +111,9 @@ def from_json(hint: Any, value: object, pointer: str = "") -> Any:
         value of the wrong type or outside its bounds.
     """
     if get_origin(hint) is UnionType:
-        (hint,) = (part for part in get_args(hint) if part is not NoneType)
-        return None if value is None else from_json(hint, value, pointer)
+        return _from_union(get_args(hint), value, pointer)
     if get_origin(hint) is tuple:
-        return _from_list(get_args(hint)[0], value, pointer)
+        return _from_list(get_args(hint), value, pointer)
     if isinstance(hint, type) and issubclass(hint, Named):
         return _from_named(hint, value, pointer)
     if dataclasses.is_dataclass(hint):
@@ -126,13 +125,22 @@ def from_json(hint: Any, value: object, pointer: str = "") -> Any:
     return value
 
 
-def _from_list(hint: Any, value: object, pointer: str) -> tuple[Any, ...]:
+def _from_union(hints: tuple[Any, ...], value: object, pointer: str) -> Any:
+    if value is None and NoneType in hints:
+        return None
+    one, *pair = (hint for hint in hints if hint is not NoneType)
+    return from_json(pair[0] if pair and isinstance(value, list) else one, value, pointer)
+
+
+def _from_list(hints: tuple[Any, ...], value: object, pointer: str) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise wrong(pointer, f"Expected a list; got {describe(value)}.")
+    if hints[-1] is not Ellipsis and len(value) != len(hints):
+        raise wrong(pointer, f"Expected a list of {len(hints)}; got {len(value)}.")
     if len(value) > MAX_LIST:
         raise wrong(pointer, f"Expected a list of at most {MAX_LIST}; got {len(value)}.")
     places = {f"{pointer}/{i}": part for i, part in enumerate(value)}
-    return tuple(_collect(dict.fromkeys(places, hint), places).values())
+    return tuple(_collect(dict.fromkeys(places, hints[0]), places).values())
 
 
 def _from_opaque(kind: type, value: object, pointer: str) -> Any:

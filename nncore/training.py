@@ -16,8 +16,6 @@ from nncore.recipe import Recipe
 
 Scaler = Callable[[Pixels], Floats]
 
-CHUNK = 2048  # rows of an evaluation at once: bounds memory, costs no time
-
 
 class Examples(NamedTuple):
     """Inputs and their labels.
@@ -152,10 +150,11 @@ def evaluate(
     """Return mean loss and accuracy, 0-1, over `examples`; (NaN, NaN) where there are none."""
     if not len(examples.labels):
         return float("nan"), float("nan")
+    size = network.rows_at_once
     logits: Floats = np.concatenate(
         [
-            network.logits(scaler(examples.pixels[start : start + CHUNK]))
-            for start in range(0, len(examples.labels), CHUNK)
+            network.logits(scaler(examples.pixels[start : start + size]))
+            for start in range(0, len(examples.labels), size)
         ]
     )
     value, _ = loss(logits, examples.labels)

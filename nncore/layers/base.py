@@ -4,6 +4,7 @@ A layer holds no array and no state, so one object may serve many threads. The n
 its parameters as named views of flat arrays. What `backward` needs, `forward` returns as `cache`.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -35,6 +36,10 @@ class Layer(Named):
     def state_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         """Return the shapes of what is kept and saved but not trained (running averages)."""
         return {}
+
+    def kept_size(self, input_shape: Shape) -> int:
+        """Return how many numbers `forward` keeps of one row, so that memory can be bounded."""
+        return math.prod(input_shape)
 
     def init(self, params: Views, rng: np.random.Generator) -> None:
         """Fill `params`, which has the state too, in place with initial values from `rng`."""

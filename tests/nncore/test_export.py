@@ -11,12 +11,24 @@ from nncore.classifier import Classifier
 from nncore.errors import ShapeError
 from nncore.export import to_npz, to_onnx
 from nncore.idx import read_idx
-from nncore.layers import GELU, LAYERS, BatchNorm, Dense, Layer, Linear, ReLU
+from nncore.layers import (
+    GELU,
+    LAYERS,
+    AveragePool2D,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Layer,
+    Linear,
+    MaxPool2D,
+    ReLU,
+)
 from nncore.losses import LOSSES, Loss, SoftmaxCrossEntropy
 from nncore.network import Network
 from nncore.recipe import Recipe
 from nncore.scaling import PixelScaler
 from nncore.training import Examples, fit
+from tests.nncore.layer_examples import first, flat, inside, shape_for
 
 onnx = pytest.importorskip("onnx", reason="ONNX is not installed (make peers)")
 onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX is not installed (make peers)")
@@ -24,14 +36,8 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX is not installed (
 CLASSES = 4
 ROWS = 50
 SOFTMAX = SoftmaxCrossEntropy()
-# Every layer by its name, with its required hyperparameters; a new one is tested by its name.
-REQUIRED = {"dense": {"units": 6}}
 # Every loss, with as many outputs as classes, and with one where it takes that.
 OUTPUTS = [(name, k) for name in LOSSES for k in (CLASSES, *LOSSES[name]().outputs(2)) if k != 2]
-
-
-def example(name):
-    return LAYERS[name](**REQUIRED.get(name, {}))
 
 
 def network_of(layers, input_shape=(9,)):
@@ -71,16 +77,17 @@ def assert_answers_alike(network, scaler, loss, pixels):
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize(("loss", "outputs"), OUTPUTS)
 def test_every_layer_with_every_loss_answers_in_onnxruntime_as_here(layer, loss, outputs):
-    network = network_of([Dense(7), example(layer), Dense(outputs)])
+    network = network_of(inside(layer, outputs))
 
     assert_answers_alike(network, PixelScaler(), LOSSES[loss](), images())
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_every_layer_answers_alike_at_the_pixels_and_at_the_end(layer):
-    network = network_of([example(layer), Dense(CLASSES), example(layer)])
+def test_every_layer_answers_alike_at_the_pixels(layer):
+    shape = shape_for(layer)
+    network = network_of(first(layer, CLASSES), shape)
 
-    assert_answers_alike(network, PixelScaler(), SOFTMAX, images())
+    assert_answers_alike(network, PixelScaler(), SOFTMAX, images(shape))
 
 
 @pytest.mark.parametrize(("loss", "outputs"), OUTPUTS)
@@ -112,6 +119,18 @@ def test_batch_norm_stays_exact_where_the_mean_is_large():
     pixels = 200 + np.random.default_rng(0).uniform(-0.2, 0.2, (ROWS, 9)).astype(np.float32)
 
     assert_answers_alike(network, PixelScaler(scale=1.0), SOFTMAX, pixels)
+
+
+def test_windows_and_channels_are_inside_the_model():
+    layers = [
+        Conv2D(3, (3, 2), stride=(2, 1), padding=(1, 2), bias=False),
+        BatchNorm(),
+        MaxPool2D(3, stride=2, padding=1),
+        AveragePool2D((1, 2), stride=1, padding=(0, 1)),
+    ]
+    network = network_of(flat(layers, (2, 9, 8), CLASSES), (2, 9, 8))
+
+    assert_answers_alike(network, PixelScaler(), SOFTMAX, images((2, 9, 8)))
 
 
 def test_gelu_stays_finite_at_ten_thousand():
@@ -161,7 +180,7 @@ def test_a_model_says_what_goes_in_and_what_comes_out_for_any_number_of_rows():
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_model_has_the_bytes_that_the_onnx_package_writes_for_it(layer, loss):
-    network = network_of([Dense(7), example(layer), Dense(CLASSES)])
+    network = network_of(inside(layer, CLASSES))
 
     content = to_onnx(network, PixelScaler(offset=-0.5), LOSSES[loss](), {"manifest": "{}"})
 

@@ -16,21 +16,37 @@ from nncore.initializers import (
     Uniform,
     Zeros,
 )
-from nncore.layers import LAYERS, BatchNorm, Dense, Dropout, Layer, ReLU
+from nncore.layers import (
+    LAYERS,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Layer,
+    MaxPool2D,
+    ReLU,
+    Reshape,
+    Tanh,
+)
 from nncore.losses import LOSSES, SoftmaxCrossEntropy
 from nncore.network import Network
 from nncore.specs import from_json, to_json
+from tests.nncore.layer_examples import (
+    SIZES,
+    WINDOWED,
+    WINDOWS,
+    example,
+    first,
+    flat,
+    inside,
+    shape_for,
+    windowed,
+)
 
 CLASSES = 4
 ROWS = 5
 # Central differences in float64 with steps of 1e-6 leave about 1e-9; a wrong formula leaves 1e-3.
 TOLERANCE = 1e-6
-# Every layer by its name, with its required hyperparameters; a new one is tested by its name.
-REQUIRED = {"dense": {"units": 6}}
-
-
-def example(name):
-    return LAYERS[name](**REQUIRED.get(name, {}))
 
 
 def as_in_training(network, x):
@@ -38,21 +54,21 @@ def as_in_training(network, x):
     return network.forward_train(x, np.random.default_rng(7))
 
 
-def setting(layers, seed=1):
+def setting(layers, shape=(9,), seed=1):
     """Return a float64 network with parameters all over the place, and a batch."""
     rng = np.random.default_rng(seed)
-    network = Network(layers, (9,), dtype=np.float64)
+    network = Network(layers, shape, dtype=np.float64)
     network.init(rng)
     network.params += 0.1 * rng.standard_normal(network.params.shape)
     network.state += 0.1 * rng.random(network.state.shape)
-    return network, rng.standard_normal((ROWS, 9)), rng.integers(0, CLASSES, ROWS)
+    return network, rng.standard_normal((ROWS, *shape)), rng.integers(0, CLASSES, ROWS)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("forward", [Network.forward, as_in_training], ids=["serving", "training"])
 def test_gradients_of_every_layer_with_every_loss_match_differences(layer, loss, forward):
-    network, x, labels = setting([Dense(7), example(layer), Dense(CLASSES)])
+    network, x, labels = setting(inside(layer, CLASSES))
 
     errors = gradient_errors(
         network, LOSSES[loss](), x, labels, np.random.default_rng(2), forward=forward
@@ -64,12 +80,25 @@ def test_gradients_of_every_layer_with_every_loss_match_differences(layer, loss,
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_gradients_of_every_layer_at_the_input_match_differences(layer):
-    network, x, labels = setting([example(layer), Dense(CLASSES)])
+    network, x, labels = setting(first(layer, CLASSES), shape_for(layer))
 
     errors = gradient_errors(
         network, LOSSES["softmax_cross_entropy"](), x, labels, np.random.default_rng(2)
     )
 
+    assert max(errors.values()) < TOLERANCE, errors
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("windows", WINDOWS, ids=str)
+@pytest.mark.parametrize("kind", WINDOWED)
+def test_gradients_of_any_window_over_pictures_of_any_size_match_differences(kind, windows, size):
+    shape = (2, *size)
+    network, x, labels = setting(flat([windowed(kind, windows), Tanh()], shape, CLASSES), shape)
+
+    errors = gradient_errors(network, SoftmaxCrossEntropy(), x, labels, np.random.default_rng(2))
+
+    assert "input" in errors
     assert max(errors.values()) < TOLERANCE, errors
 
 
@@ -92,7 +121,7 @@ def test_a_wrong_gradient_is_found(name):
             dx = super().backward(params, grads, cache, dy, input_grad=input_grad)
             return None if dx is None else dx * 1.01
 
-    network, x, labels = setting([Dense(7), Wrong(**REQUIRED.get(name, {})), Dense(CLASSES)])
+    network, x, labels = setting(inside(name, CLASSES, example(name, Wrong)))
 
     errors = gradient_errors(
         network, LOSSES["softmax_cross_entropy"](), x, labels, np.random.default_rng(2)
@@ -101,9 +130,9 @@ def test_a_wrong_gradient_is_found(name):
     assert max(errors.values()) > 1e-3
 
 
-def arrays_of(layer):
-    """Return float32 parameters and state of a layer for rows of 3, initialised."""
-    shapes = layer.param_shapes((3,)) | layer.state_shapes((3,))
+def arrays_of(layer, shape=(3,)):
+    """Return float32 parameters and state of a layer, initialised."""
+    shapes = layer.param_shapes(shape) | layer.state_shapes(shape)
     params = {key: np.zeros(shape, np.float32) for key, shape in shapes.items()}
     layer.init(params, np.random.default_rng(0))
     return params
@@ -118,23 +147,23 @@ def test_a_layer_is_the_same_after_a_trip_through_json(name):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_forward_leaves_its_input_alone_and_keeps_float32(name):
-    layer = example(name)
-    x = np.random.default_rng(0).standard_normal((ROWS, 3)).astype(np.float32)
+    layer, shape = example(name), shape_for(name)
+    x = np.random.default_rng(0).standard_normal((ROWS, *shape)).astype(np.float32)
     before = x.copy()
 
-    y, _ = layer.forward(arrays_of(layer), x)
+    y, _ = layer.forward(arrays_of(layer, shape), x)
 
     np.testing.assert_array_equal(x, before)
     assert y.dtype == np.float32
-    assert y.shape == (ROWS, *layer.output_shape((3,)))
+    assert y.shape == (ROWS, *layer.output_shape(shape))
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_forward_stays_finite_at_ten_thousand(name):
-    layer = example(name)
-    x = np.array([[-1e4, 0, 1e4]], np.float32)
+    layer, shape = example(name), shape_for(name)
+    x = np.random.default_rng(0).choice([-1e4, 0, 1e4], (ROWS, *shape)).astype(np.float32)
 
-    y, _ = layer.forward(arrays_of(layer), x)
+    y, _ = layer.forward(arrays_of(layer, shape), x)
 
     assert np.isfinite(y).all()
 
@@ -169,6 +198,21 @@ def test_dense_refuses_rows_that_are_not_flat():
 
 
 @pytest.mark.parametrize(
+    ("layer", "shape", "words"),
+    [
+        (Conv2D(3, 5), (784,), r"\(channels, height, width\).*; got \(784,\)"),
+        (Conv2D(3, (5, 3)), (1, 4, 9), "kernel of 5 x 3 does not fit into pictures of 4 x 9"),
+        (MaxPool2D(3), (1, 2, 2), "kernel of 3 x 3 does not fit"),
+        (Reshape((1, 28, 28)), (785,), r"\(785,\) cannot get the shape \(1, 28, 28\)"),
+    ],
+    ids=str,
+)
+def test_rows_that_do_not_fit_are_refused_by_their_shapes(layer, shape, words):
+    with pytest.raises(ShapeError, match=words):
+        layer.output_shape(shape)
+
+
+@pytest.mark.parametrize(
     ("spec", "pointer", "words"),
     [
         ({"type": "dens", "units": 3}, "/type", "Did you mean 'dense'?"),
@@ -185,6 +229,17 @@ def test_dense_refuses_rows_that_are_not_flat():
             "at least 0",
         ),
         ({"type": "dropout", "rate": 1}, "/rate", "below 1"),
+        ({"type": "conv2d", "filters": 3}, "/kernel_size", "required"),
+        ({"type": "conv2d", "filters": 0, "kernel_size": 3}, "/filters", "at least 1"),
+        ({"type": "conv2d", "filters": 3, "kernel_size": 0}, "/kernel_size", "1 to 1000"),
+        ({"type": "conv2d", "filters": 3, "kernel_size": [3]}, "/kernel_size", "a list of 2"),
+        ({"type": "conv2d", "filters": 3, "kernel_size": [3, "3"]}, "/kernel_size/1", "whole"),
+        ({"type": "conv2d", "filters": 3, "kernel_size": "3"}, "/kernel_size", "whole number"),
+        ({"type": "conv2d", "filters": 3, "kernel_size": 3, "stride": 0}, "/stride", "got 0"),
+        ({"type": "max_pool2d", "stride": [1, 0]}, "/stride", "a list of 2"),
+        ({"type": "max_pool2d", "padding": 2}, "/padding", "at most half"),
+        ({"type": "reshape", "shape": []}, "/shape", "1 to 8 whole numbers"),
+        ({"type": "reshape", "shape": [1, -1]}, "/shape", "got [1, -1]"),
         ({"units": 3}, "", 'Expected {"type": "<layer>"'),
         (7, "", "got 7"),
         ("gru", "/type", "Unknown layer 'gru'"),

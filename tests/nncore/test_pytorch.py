@@ -4,11 +4,23 @@ import numpy as np
 import pytest
 
 from nncore.errors import ShapeError
-from nncore.layers import GELU, LAYERS, BatchNorm, Dense
+from nncore.layers import GELU, LAYERS, BatchNorm, Conv2D, Dense, MaxPool2D
 from nncore.losses import LOSSES, SoftmaxCrossEntropy
 from nncore.network import Network
 from nncore.weights import decode_weights, encode_weights
 from tests.conftest import publish
+from tests.nncore.layer_examples import (
+    REQUIRED,
+    ROW,
+    SIZES,
+    WINDOWED,
+    WINDOWS,
+    example,
+    flat,
+    inside,
+    shape_for,
+    windowed,
+)
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (make peers)")
 from safetensors.torch import load, load_file, save  # noqa: E402 - it imports torch
@@ -20,20 +32,30 @@ ROWS = 6
 INPUTS = 9
 # float32 on both sides.
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
-# Every layer by its name, with its required hyperparameters; a new one is tested by its name.
-REQUIRED = {"dense": {"units": 6}}
 
+# PyTorch's module for a layer that takes rows of `shape`.
 PEERS = {
-    "batch_norm": lambda layer, n: nn.BatchNorm1d(n, layer.epsilon, layer.momentum),
-    "dense": lambda layer, n: nn.Linear(n, layer.units, bias=layer.bias),
-    "dropout": lambda layer, n: nn.Dropout(layer.rate),
-    "gelu": lambda layer, n: nn.GELU(approximate="tanh"),
-    "leaky_relu": lambda layer, n: nn.LeakyReLU(layer.slope),
-    "linear": lambda layer, n: nn.Identity(),
-    "relu": lambda layer, n: nn.ReLU(),
-    "sigmoid": lambda layer, n: nn.Sigmoid(),
-    "softplus": lambda layer, n: nn.Softplus(),
-    "tanh": lambda layer, n: nn.Tanh(),
+    "average_pool2d": lambda layer, shape: nn.AvgPool2d(
+        layer.kernel_size, layer.stride, layer.padding
+    ),
+    "batch_norm": lambda layer, shape: (nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d)(
+        shape[0], layer.epsilon, layer.momentum
+    ),
+    "conv2d": lambda layer, shape: nn.Conv2d(
+        shape[0], layer.filters, layer.kernel_size, layer.stride, layer.padding, bias=layer.bias
+    ),
+    "dense": lambda layer, shape: nn.Linear(*shape, layer.units, bias=layer.bias),
+    "dropout": lambda layer, shape: nn.Dropout(layer.rate),
+    "flatten": lambda layer, shape: nn.Flatten(),
+    "gelu": lambda layer, shape: nn.GELU(approximate="tanh"),
+    "leaky_relu": lambda layer, shape: nn.LeakyReLU(layer.slope),
+    "linear": lambda layer, shape: nn.Identity(),
+    "max_pool2d": lambda layer, shape: nn.MaxPool2d(layer.kernel_size, layer.stride, layer.padding),
+    "relu": lambda layer, shape: nn.ReLU(),
+    "reshape": lambda layer, shape: nn.Unflatten(1, layer.shape),
+    "sigmoid": lambda layer, shape: nn.Sigmoid(),
+    "softplus": lambda layer, shape: nn.Softplus(),
+    "tanh": lambda layer, shape: nn.Tanh(),
 }
 
 
@@ -55,44 +77,40 @@ OUTPUTS = [(name, k) for name in LOSSES for k in (CLASSES, *LOSSES[name]().outpu
 ONE_OF_EACH = [
     Dense(20),
     Dense(12, bias=False),
-    *(LAYERS[name]() for name in LAYERS if name not in REQUIRED),
+    *(example(name) for name in LAYERS if shape_for(name) == ROW and name not in REQUIRED),
     Dense(CLASSES),
 ]
 
 
-def example(name):
-    return LAYERS[name](**REQUIRED.get(name, {}))
-
-
-def peer_of(layers, inputs=INPUTS):
+def peer_of(layers, shape=(INPUTS,)):
     """Return PyTorch's network of the same layers."""
     names = {cls: name for name, cls in LAYERS.items()}
     modules = []
     for layer in layers:
-        modules.append(PEERS[names[type(layer)]](layer, inputs))
-        (inputs,) = layer.output_shape((inputs,))
+        modules.append(PEERS[names[type(layer)]](layer, shape))
+        shape = layer.output_shape(shape)
     return nn.Sequential(*modules)
 
 
-def network_of(layers):
+def network_of(layers, shape=(INPUTS,)):
     """Return a network with parameters and state all over the place."""
     rng = np.random.default_rng(1)
-    network = Network(layers, (INPUTS,))
+    network = Network(layers, shape)
     network.init(rng)
     network.params += (0.1 * rng.standard_normal(network.params.shape)).astype(np.float32)
     network.state += rng.random(network.state.shape).astype(np.float32)
     return network
 
 
-def batch(classes=CLASSES):
+def batch(classes=CLASSES, shape=(INPUTS,)):
     rng = np.random.default_rng(2)
-    x = rng.standard_normal((ROWS, INPUTS)).astype(np.float32)
+    x = rng.standard_normal((ROWS, *shape)).astype(np.float32)
     return x, rng.integers(0, max(classes, 2), ROWS)
 
 
-def both(layers):
+def both(layers, shape=(INPUTS,)):
     """Return our network and PyTorch's, which took our weights' file as it is."""
-    network, peer = network_of(layers), peer_of(layers)
+    network, peer = network_of(layers, shape), peer_of(layers, shape)
     peer.load_state_dict(load(encode_weights(network.to_tensors())), strict=True)
     return network, peer
 
@@ -104,7 +122,7 @@ def logits_of(peer, x):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_weights_of_every_layer_load_into_pytorch_and_answer_alike(name):
-    network, peer = both([Dense(7), example(name), Dense(CLASSES)])
+    network, peer = both(inside(name, CLASSES))
 
     np.testing.assert_allclose(logits_of(peer, batch()[0]), network.logits(batch()[0]), **CLOSE)
 
@@ -118,7 +136,7 @@ def test_weights_of_all_layers_in_one_network_load_into_pytorch_and_answer_alike
 def test_a_published_file_loads_into_pytorch_as_it_is(registry, tmp_path, pixels):
     number = publish(registry)
     network = registry.load("digits", number).network
-    peer = peer_of(network.layers, 784)
+    peer = peer_of(network.layers, (784,))
 
     path = tmp_path / f"store/models/digits/versions/{number}/weights.safetensors"
     peer.load_state_dict(load_file(path), strict=True)
@@ -129,7 +147,7 @@ def test_a_published_file_loads_into_pytorch_as_it_is(registry, tmp_path, pixels
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_what_pytorch_saved_loads_here_and_answers_alike(name):
-    layers = [Dense(7), example(name), Dense(CLASSES)]
+    layers = inside(name, CLASSES)
     peer, network = peer_of(layers), Network(layers, (INPUTS,))
     peer.train()(3 * torch.randn(40, INPUTS) + 1)  # moves the running statistics
 
@@ -151,7 +169,7 @@ def test_the_number_of_batches_that_pytorch_counts_is_let_pass_where_it_belongs_
 
 def assert_step_alike(network, peer, loss, peer_loss, forward, classes=CLASSES):
     """Compare outputs, loss, and every gradient, the input's too, of one forward and backward."""
-    x, labels = batch(classes)
+    x, labels = batch(classes, network.input_shape)
     theirs = torch.from_numpy(x.copy()).requires_grad_()
 
     logits, tape = forward(network, x)
@@ -175,13 +193,15 @@ def gradients_of(network):
     gradients = {}
     for place, _, gradient in network.named_params():
         layer, _, name = place.partition(".")
-        gradients[f"{layer}.{names[name]}"] = gradient.T if name == "W" else gradient
+        if name == "W":  # units, or filters, first
+            gradient = np.moveaxis(gradient, -1, 0)
+        gradients[f"{layer}.{names[name]}"] = gradient
     return gradients
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_step_through_every_layer_as_in_serving_has_pytorchs_gradients(layer):
-    network, peer = both([Dense(7), example(layer), Dense(CLASSES)])
+    network, peer = both(inside(layer, CLASSES))
 
     assert_step_alike(network, peer.eval(), SoftmaxCrossEntropy(), F.cross_entropy, Network.forward)
 
@@ -189,7 +209,7 @@ def test_a_step_through_every_layer_as_in_serving_has_pytorchs_gradients(layer):
 # Dropout in training is random, on either side in its own way.
 @pytest.mark.parametrize("layer", sorted(set(LAYERS) - {"dropout"}))
 def test_a_step_through_every_layer_as_in_training_has_pytorchs_gradients(layer):
-    network, peer = both([Dense(7), example(layer), Dense(CLASSES)])
+    network, peer = both(inside(layer, CLASSES))
 
     def forward(network, x):
         return network.forward_train(x, np.random.default_rng(0))
@@ -214,3 +234,38 @@ def test_label_smoothing_is_pytorchs():
         return F.cross_entropy(logits, labels, label_smoothing=0.2)
 
     assert_step_alike(network, peer, SoftmaxCrossEntropy(0.2), smoothed, Network.forward)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("windows", WINDOWS, ids=str)
+@pytest.mark.parametrize("kind", WINDOWED)
+def test_any_window_over_pictures_of_any_size_has_pytorchs_answers_and_gradients(
+    kind, windows, size
+):
+    shape = (3, *size)
+    network, peer = both(flat([windowed(kind, windows), GELU()], shape, CLASSES), shape)
+
+    assert_step_alike(network, peer, SoftmaxCrossEntropy(), F.cross_entropy, Network.forward)
+
+
+def test_of_equal_numbers_in_a_window_the_first_gets_the_gradient_as_in_pytorch():
+    x = np.random.default_rng(0).integers(0, 2, (ROWS, 2, 6, 6)).astype(np.float32)
+    theirs = torch.from_numpy(x.copy()).requires_grad_()
+    layer = MaxPool2D(3, stride=1)
+
+    y, cache = layer.forward({}, x)
+    dx = layer.backward({}, {}, cache, y + 1)
+    peer = F.max_pool2d(theirs, 3, stride=1)
+    peer.backward(peer.detach() + 1)
+
+    np.testing.assert_array_equal(dx, theirs.grad.numpy())
+
+
+def test_batch_norm_of_pictures_is_pytorchs_in_training():
+    shape = (3, 5, 4)
+    network, peer = both(flat([Conv2D(4, 3), BatchNorm(), GELU()], shape, CLASSES), shape)
+
+    def forward(network, x):
+        return network.forward_train(x, np.random.default_rng(0))
+
+    assert_step_alike(network, peer.train(), SoftmaxCrossEntropy(), F.cross_entropy, forward)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from nncore.classifier import CHUNK, Classifier
-from nncore.layers import BatchNorm, Dense, ReLU, Tanh
+from nncore.classifier import Classifier
+from nncore.layers import BatchNorm, Conv2D, Dense, Flatten, ReLU, Reshape, Tanh
 from nncore.losses import SoftmaxCrossEntropy
-from nncore.network import Network
+from nncore.network import NUMBERS_AT_ONCE, Network
 from nncore.scaling import PixelScaler
 
 
@@ -63,10 +63,20 @@ def test_the_network_it_was_made_from_is_left_alone_and_later_changes_do_not_rea
 
 
 def test_a_batch_larger_than_a_chunk_is_answered_whole():
-    _, answering = classifier()
-    rows = np.tile(pixels(1), (2 * CHUNK + 3, 1))
+    network, answering = classifier()
+    count = 2 * network.rows_at_once + 3
+    rows = np.tile(pixels(1), (count, 1))
 
     p = answering.probabilities(rows)
 
-    assert p.shape == (2 * CHUNK + 3, 3)
+    assert p.shape == (count, 3)
     np.testing.assert_allclose(p, np.tile(p[:1], (len(p), 1)), atol=1e-6)
+
+
+def test_a_network_that_keeps_much_of_a_row_is_given_few_rows_at_once():
+    narrow = Network([Dense(3)], (784,))
+    wide = Network([Reshape((1, 28, 28)), Conv2D(8, 5), Flatten(), Dense(3)], (784,))
+
+    windows, outputs = 25 * 24 * 24, 8 * 24 * 24
+    assert narrow.rows_at_once == NUMBERS_AT_ONCE // 784
+    assert wide.rows_at_once == NUMBERS_AT_ONCE // (784 + windows + 2 * outputs)
