@@ -9,7 +9,7 @@ INKWELL_MNIST_DIR ?= $(realpath $(wildcard ../shared/mnist))
 export INKWELL_MNIST_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-unit test-integration lint type peers bench articles lock clean
+.PHONY: help up down test test-unit test-integration lint type peers bench bench-training articles lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -43,12 +43,15 @@ peers: $(VENV)/developed ## install what some tests and benchmarks compare with:
 	@$(PIP) install torch==2.13.0
 
 bench: $(VENV)/developed ## print the figures of the README
-	@$(BIN)/python benchmarks/headline.py
+	@$(BIN)/python -m benchmarks.headline
+
+bench-training: peers ## print the leaderboard of training, beside PyTorch and scikit-learn
+	@$(BIN)/python -m benchmarks.training
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 articles: peers ## train the articles' networks, draw their loss curves
-	@$(BIN)/python benchmarks/articles.py
+	@$(BIN)/python -m benchmarks.articles
 
 lock: $(VENV)/developed ## write the lock files anew from pyproject.toml
 	@echo setuptools | $(LOCK) pyproject.toml - --output-file requirements.lock

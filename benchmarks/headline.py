@@ -10,7 +10,6 @@ import gzip
 import http.client
 import json
 import os
-import platform
 import signal
 import socket
 import statistics
@@ -23,6 +22,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from benchmarks.machine import machine
 
 TOKEN = "benchmark"  # noqa: S105 - of a throw-away service
 BATCH = 64
@@ -159,23 +160,6 @@ def spread(values: list[float]) -> str:
     """Return median, and least to most."""
     low, high = min(values), max(values)
     return f"{statistics.median(values):,.0f} images/s ({low:,.0f} to {high:,.0f})"
-
-
-def machine() -> str:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
-    ).stdout.strip()
-    cpu = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
-    )
-    today = datetime.date.today().isoformat()
-    python = platform.python_version()
-    return f"{today}, commit {commit}, {os.cpu_count()} cores of {cpu}, Python {python}"
 
 
 if __name__ == "__main__":

@@ -70,17 +70,17 @@ class SoftmaxCrossEntropy(Loss):
 
     def __call__(self, logits: Floats, labels: Ints) -> tuple[float, Floats]:
         rows, smoothing = _rows(logits, labels), self.label_smoothing
+        n, k = logits.shape
         z = logits - logits.max(axis=1, keepdims=True)
         p = np.exp(z)
-        total = p.sum(axis=1, keepdims=True)
+        total = p.sum(axis=1)
         target = z[rows, labels]
+        p /= (n * total)[:, None]
         if smoothing:
             target = (1 - smoothing) * target + smoothing * z.mean(axis=1)
-        loss = float((np.log(total[:, 0]) - target).mean())
-        p /= total
-        p[rows, labels] -= 1 - smoothing
-        p -= smoothing / p.shape[1]
-        p /= len(labels)
+            p -= smoothing / (n * k)
+        p[rows, labels] -= (1 - smoothing) / n
+        loss = float(np.log(total).sum() - target.sum()) / n
         return loss, p
 
     def probabilities(self, logits: Floats) -> Floats:

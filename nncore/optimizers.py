@@ -124,7 +124,11 @@ class RMSprop(Optimizer):
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Momentum and AdaGrad in one. Source: Kingma & Ba 2015, algorithm 1."""
+    """Momentum and AdaGrad in one. Source: Kingma & Ba 2015, algorithm 1.
+
+    Their moments m and v are kept as the weighted sums m / (1 - beta1) and v / (1 - beta2), so
+    that all constants fold into two.
+    """
 
     learning_rate: float = 0.001
     beta1: float = 0.9
@@ -140,26 +144,25 @@ class Adam(Optimizer):
     def start(self, params: Floats) -> Views:
         return {
             "steps": np.zeros(1),
-            "mean": np.zeros_like(params),
-            "variance": np.zeros_like(params),
+            "gradients": np.zeros_like(params),
+            "squares": np.zeros_like(params),
         }
 
     def step(self, params: Floats, grads: Floats, state: Views, *, factor: float = 1.0) -> None:
         state["steps"] += 1
         steps = state["steps"].item()
-        mean, variance = state["mean"], state["variance"]
-        mean *= self.beta1
-        scratch = grads * (1 - self.beta1)
-        mean += scratch
-        variance *= self.beta2
-        np.multiply(grads, grads, out=scratch)
-        scratch *= 1 - self.beta2
-        variance += scratch
-        # Both bias corrections become constants: m / c1 / (sqrt(v / c2) + e)
-        # = m sqrt(c2) / c1 / (sqrt(v) + e sqrt(c2)).
-        root = (1 - self.beta2**steps) ** 0.5
-        _scaled(mean, variance, scratch, self.epsilon * root)
-        scratch *= factor * self.learning_rate * root / (1 - self.beta1**steps)
+        gradients, squares = state["gradients"], state["squares"]
+        gradients *= self.beta1
+        gradients += grads
+        squares *= self.beta2
+        scratch = grads * grads
+        squares += scratch
+        # The sums over the weights' sums w are the moments without their bias:
+        # (g / w1) / (sqrt(s / w2) + e) = sqrt(w2) / w1 g / (sqrt(s) + e sqrt(w2)).
+        weight = (1 - self.beta1**steps) / (1 - self.beta1)
+        root = ((1 - self.beta2**steps) / (1 - self.beta2)) ** 0.5
+        _scaled(gradients, squares, scratch, self.epsilon * root)
+        scratch *= factor * self.learning_rate * root / weight
         params -= scratch
 
 

@@ -131,11 +131,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "network": [
             PICTURES,
             conv(6, 5, padding=2),
+            MAX_POOL,  # before ReLU: the same answer for a quarter of the work
             RELU,
-            MAX_POOL,
             conv(16, 5),
-            RELU,
             MAX_POOL,
+            RELU,
             FLATTEN,
             dense(120),
             RELU,
@@ -147,5 +147,29 @@ PRESETS: dict[str, dict[str, Any]] = {
         "optimizer": {"type": "adam", "learning_rate": 0.002},
         "epochs": 10,
         "batch_size": 64,
+    },
+    # The most accurate network that two cores train in ten minutes: docs/training.md.
+    "accurate": {
+        **MNIST,
+        "network": [
+            PICTURES,
+            conv(16, 5),
+            MAX_POOL,
+            RELU,
+            conv(32, 5),
+            MAX_POOL,
+            RELU,
+            FLATTEN,
+            dense(128),
+            RELU,
+            dense(10),
+        ],
+        "loss": {"type": "softmax_cross_entropy"},
+        "optimizer": {"type": "adam", "learning_rate": 0.002},
+        "epochs": 30,
+        "batch_size": 64,
+        "average": 0.999,
+        "augment": {"shift": 1, "rotate": 10, "scale": 0.1, "shear": 5, "elastic": 0.7},
+        "validation_fraction": 0.0,
     },
 }

@@ -24,7 +24,8 @@ class PixelScaler:
 
     def __call__(self, pixels: Pixels) -> Floats:
         """Return float32 of the shape of `pixels`, which are uint8 or float, 0-255."""
-        x: Floats = np.multiply(pixels, np.float32(self.scale), dtype=np.float32)
+        x: Floats = pixels.astype(np.float32)
+        x *= np.float32(self.scale)
         if self.offset:
             x += np.float32(self.offset)
         return x

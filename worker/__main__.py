@@ -14,6 +14,7 @@ from types import FrameType
 from redis.exceptions import RedisError
 
 from nncore import logs
+from nncore.memory import keep_freed_memory
 from worker.queue_worker import TrainingWorker, build_worker
 from worker.settings import Settings, SettingsError
 
@@ -30,6 +31,7 @@ def main() -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 2
     logs.configure(settings.log)
+    keep_freed_memory()
     stop = threading.Event()
     worker: TrainingWorker | None = None
 

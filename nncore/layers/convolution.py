@@ -77,7 +77,7 @@ class Conv2D(Layer):
         by_filter = batch_last(dy).reshape(self.filters, -1)
         np.matmul(columns, by_filter.T, out=self._matrix(grads))
         if self.bias:
-            np.sum(by_filter, axis=1, out=grads["b"])
+            np.add.reduce(by_filter, axis=1, out=grads["b"])
         if not input_grad:
             return None
         windows, (_, _, high, wide) = self.windows, dy.shape

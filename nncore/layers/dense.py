@@ -52,7 +52,7 @@ class Dense(Layer):
     ) -> Floats | None:
         np.matmul(cache.T, dy, out=grads["W"])
         if self.bias:
-            np.sum(dy, axis=0, out=grads["b"])
+            np.add.reduce(dy, axis=0, out=grads["b"])
         return dy @ params["W"].T if input_grad else None
 
     def to_tensors(self, params: Views) -> dict[str, Floats]:

@@ -73,7 +73,10 @@ class MaxPool2D(Pool2D):
             largest = padded[covered] == y
             largest &= without
             without ^= largest
-            dx[covered] += dy * largest
+            if self.windows.overlap:
+                dx[covered] += dy * largest
+            else:
+                np.multiply(dy, largest, out=dx[covered])
         return batch_first(self.windows.crop(dx))
 
 

@@ -91,7 +91,7 @@ class BatchNorm(Layer):
         normal, scale, of_batch = cache
         shape, dy = dy.shape, _by_feature(dy)
         np.einsum("ij,ij->i", dy, normal, out=grads["gamma"])
-        np.sum(dy, axis=1, out=grads["beta"])
+        np.add.reduce(dy, axis=1, out=grads["beta"])
         if not input_grad:
             return None
         rate = (params["gamma"] * scale)[:, None]

@@ -53,6 +53,11 @@ class Windows(NamedTuple):
     def of(cls, kernel: Sizes, stride: Sizes, padding: Sizes) -> "Windows":
         return cls(_pair(kernel), _pair(stride), _pair(padding))
 
+    @property
+    def overlap(self) -> bool:
+        """Whether a number may be in several windows."""
+        return self.stride[0] < self.kernel[0] or self.stride[1] < self.kernel[1]
+
     def grid(self, input_shape: Shape) -> tuple[int, int]:
         """Return how many windows fit below and beside each other into a padded picture.
 
