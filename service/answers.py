@@ -10,6 +10,10 @@ JSON = "application/json"
 
 
 def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return `value` as a JSON answer; NumPy arrays are lists, NaN is null."""
-    content = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
-    return Response(content, status, headers=headers, mimetype=JSON)
+    """Return `value` as a JSON answer."""
+    return Response(to_json(value), status, headers=headers, mimetype=JSON)
+
+
+def to_json(value: Any) -> bytes:
+    """Return `value` as JSON; NumPy arrays are lists, NaN is null."""
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -3,9 +3,10 @@
 from flask import Flask
 
 from nncore.registry import Registry
-from service import files, health, models, predictions, problems, request_ids, training_jobs
+from service import files, health, models, problems, request_ids, routes, training_jobs
 from service.admin import admin_token
 from service.job_queue import JobQueue
+from service.predictor import Predictor
 from service.served import ServedModels
 from service.settings import Settings
 
@@ -24,15 +25,18 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb * 2**20
     registry = Registry(settings.store)
+    served_models = ServedModels(registry)
     app.extensions |= {
         "settings": settings,
         "admin_token": admin_token(settings),
         "registry": registry,
-        "served_models": ServedModels(registry),
+        "served_models": served_models,
+        "predictor": Predictor(served_models, settings),
         "job_queue": job_queue or JobQueue(settings.redis_url, settings.queue),
     }
     request_ids.register(app)
     problems.register(app)
-    for blueprint in (predictions.bp, training_jobs.bp, models.bp, files.bp, health.bp):
+    routes.register(app)
+    for blueprint in (training_jobs.bp, models.bp, files.bp, health.bp):
         app.register_blueprint(blueprint)
     return app

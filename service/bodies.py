@@ -1,10 +1,37 @@
-"""Reading a request's body: whole, and never more than the limit."""
+"""Reading a request's body: whole, unpacked, and never more than the limit."""
+
+import zlib
+from typing import NamedTuple
 
 from flask import Request
 
 from service.problems import Problem
 
 SMALL = 2**20  # bytes of a body that holds a configuration or the like
+GZIP_WINDOW = 31
+ENCODINGS = {"gzip": GZIP_WINDOW, "deflate": zlib.MAX_WBITS}
+
+
+class Content(NamedTuple):
+    """A request's body, unpacked, and the headers that say what it is."""
+
+    body: bytes
+    content_type: str = ""
+    inference_header_length: str | None = None  # Inference-Header-Content-Length
+
+    @property
+    def mimetype(self) -> str:
+        """The Content-Type without its parameters, in lower case."""
+        return self.content_type.partition(";")[0].strip().lower()
+
+
+def read_content(request: Request) -> Content:
+    """Return the body of `request`, unpacked. Raises Problem 400, 413, 415."""
+    return Content(
+        _unpacked(request),
+        request.headers.get("Content-Type", ""),
+        request.headers.get("Inference-Header-Content-Length"),
+    )
 
 
 def read_body(request: Request, *, limit: int | None = None) -> bytes:
@@ -33,6 +60,44 @@ def read_body(request: Request, *, limit: int | None = None) -> bytes:
         detail = f"The body ended early: {announced:,} bytes announced, {len(content):,} came."
         raise Problem(400, "body-cut-off", detail)
     return bytes(content)
+
+
+def unpack(content: bytes, limit: int, *, encoding: str = "gzip") -> bytes:
+    """Return what `content` unpacks to, at most `limit` bytes of it ever in memory.
+
+    A gzip file may have several members, one behind the other. Raises Problem 400, 413.
+    """
+    unpacked = b""
+    while content:
+        unpacker = zlib.decompressobj(ENCODINGS[encoding])
+        try:
+            unpacked += unpacker.decompress(content, limit + 1 - len(unpacked))
+        except zlib.error as error:
+            detail = f"The body is no {encoding}: {error}."
+            raise Problem(400, f"not-{encoding}", detail) from None
+        if len(unpacked) > limit:
+            detail = f"Expected at most {limit:,} bytes after unpacking."
+            raise Problem(413, "body-too-large", detail)
+        if not unpacker.eof:
+            raise Problem(400, f"not-{encoding}", f"The {encoding} body is cut off.")
+        content = unpacker.unused_data
+    return unpacked
+
+
+def _unpacked(request: Request) -> bytes:
+    content = read_body(request)
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return content
+    if encoding not in ENCODINGS:
+        known = ", ".join((*ENCODINGS, "identity"))
+        raise Problem(
+            415,
+            "unknown-content-encoding",
+            f"Content-Encoding {encoding[:80]!r} is not known. Known: {known}.",
+            headers={"Accept-Encoding": ", ".join(ENCODINGS)},
+        )
+    return unpack(content, request.max_content_length or 0, encoding=encoding)
 
 
 def _too_large(limit: int, came: str) -> Problem:

@@ -1,19 +1,17 @@
 """From a request's body to pixels: one decoder for each content type."""
 
 import io
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from flask import Request
 from PIL import Image, UnidentifiedImageError
 
 from nncore.arrays import Floats, Pixels
 from nncore.idx import IdxError, decode_idx
 from nncore.specs import describe
-from service.bodies import read_body
-from service.json_body import read_json
+from service.bodies import Content, unpack
+from service.json_body import Body, read_rows
 from service.problems import Problem
 from service.shapes import Rows
 
@@ -21,11 +19,11 @@ NPY_HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+INSTANCES = "instances"
 RANGES = {"0-255": 255, "0-1": 1}
 MAX_PICTURE_PIXELS = 40_000_000
 PICTURE_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG"}
 PICTURE_MODES = ("1", "L", "P", "RGB", "CMYK", "YCbCr")
-GZIP_WINDOW = 31
 
 # Our own, smaller limit is checked before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -39,70 +37,47 @@ class Batch(NamedTuple):
     options: dict[str, Any]
 
 
-def decode(request: Request, rows: Rows) -> Batch:
-    """Return the batch in the body of `request`.
+def decode(content: Content, rows: Rows) -> Batch:
+    """Return the batch in a request's body.
 
     Raises
     ------
     Problem
         400 where the body is not what its Content-Type says; 413 where it is too large; 415 for
-        an unknown Content-Type or Content-Encoding; 422 where its numbers are not pixels.
+        an unknown Content-Type; 422 where its numbers are not pixels.
     """
-    decoder = DECODERS.get(request.mimetype)
+    decoder = DECODERS.get(content.mimetype)
     if decoder is None:
-        raise Problem(
-            415,
-            "unknown-content-type",
-            f"Content-Type {request.mimetype[:80]!r} is not known. Known: {', '.join(DECODERS)}.",
-            headers={"Accept-Post": ", ".join(DECODERS)},
-        )
-    batch = decoder(_content(request), rows)
+        raise unknown_content_type(content, DECODERS)
+    batch = decoder(content.body, rows)
     return batch._replace(pixels=batch.pixels.reshape(-1, *rows.shape))
 
 
-def _content(request: Request) -> bytes:
-    content = read_body(request)
-    encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    if encoding in ("", "identity"):
-        return content
-    if encoding != "gzip":
-        raise Problem(
-            415,
-            "unknown-content-encoding",
-            f"Content-Encoding {encoding[:80]!r} is not known. Known: gzip, identity.",
-            headers={"Accept-Encoding": "gzip"},
-        )
-    return _gunzip(content, request.max_content_length or 0)
-
-
-def _gunzip(content: bytes, limit: int) -> bytes:
-    """Return what `content` unpacks to, at most `limit` bytes of it ever in memory.
-
-    A gzip file may have several members, one behind the other.
-    """
-    unpacked = b""
-    while content:
-        unpacker = zlib.decompressobj(GZIP_WINDOW)
-        try:
-            unpacked += unpacker.decompress(content, limit + 1 - len(unpacked))
-        except zlib.error as error:
-            raise Problem(400, "not-gzip", f"The body is no gzip: {error}.") from None
-        if len(unpacked) > limit:
-            detail = f"Expected at most {limit:,} bytes after unpacking."
-            raise Problem(413, "body-too-large", detail)
-        if not unpacker.eof:
-            raise Problem(400, "not-gzip", "The gzip body is cut off.")
-        content = unpacker.unused_data
-    return unpacked
+def unknown_content_type(content: Content, known: Iterable[str]) -> Problem:
+    """Return the 415 that tells which are `known`."""
+    names = ", ".join(known)
+    return Problem(
+        415,
+        "unknown-content-type",
+        f"Content-Type {content.mimetype[:80]!r} is not known. Known: {names}.",
+        headers={"Accept-Post": names},
+    )
 
 
 def _decode_json(content: bytes, rows: Rows) -> Batch:
-    numbers, options = read_json(content, rows)
+    batch = to_batch(read_rows(content, rows, (f"/{INSTANCES}",)))
+    del batch.options[INSTANCES]
+    return batch
+
+
+def to_batch(body: Body) -> Batch:
+    """Return the pixels of a JSON body; its other members are the options. Raises Problem 422."""
+    options = dict(body.others)
     given = options.pop("pixel_range", None)
     if given is not None and given not in tuple(RANGES):
         detail = f"Expected one of {', '.join(RANGES)}; got {describe(given)}."
         raise Problem(422, "unknown-pixel-range", detail, pointer="/pixel_range")
-    pixels, pixel_range = _to_pixels(numbers, given, "/instances")
+    pixels, pixel_range = to_pixels(body.numbers, given, body.place)
     return Batch(pixels, pixel_range, options)
 
 
@@ -122,22 +97,24 @@ def _decode_octets(content: bytes, rows: Rows) -> Batch:
 
 
 def _decode_npy(content: bytes, rows: Rows) -> Batch:
-    array = _checked(_read_npy(content), rows)
+    array = _read_npy(content)
+    rows.check_shape(array.shape)
     if array.dtype == np.uint8:
         return Batch(array, "0-255", {})
     numbers = array.reshape(-1, rows.size).astype(np.float64)
-    pixels, pixel_range = _to_pixels(numbers, None, "")
+    pixels, pixel_range = to_pixels(numbers, None, "")
     return Batch(pixels, pixel_range, {})
 
 
 def _decode_idx(content: bytes, rows: Rows) -> Batch:
     if content[:2] == b"\x1f\x8b":
-        content = _gunzip(content, rows.max_rows * rows.size + 64)
+        content = unpack(content, rows.max_rows * rows.size + 64)
     try:
         array = decode_idx(content)
     except IdxError as error:
         raise Problem(400, "not-idx", f"The body is no IDX file of images: {error}") from None
-    return Batch(_checked(array, rows), "0-255", {})
+    rows.check_shape(array.shape)
+    return Batch(array, "0-255", {})
 
 
 def _decode_picture(content: bytes, rows: Rows) -> Batch:
@@ -159,7 +136,7 @@ DECODERS: dict[str, Callable[[bytes, Rows], Batch]] = {
 }
 
 
-def _to_pixels(numbers: Floats, given: str | None, pointer: str) -> tuple[Floats, str]:
+def to_pixels(numbers: Floats, given: str | None, pointer: str) -> tuple[Floats, str]:
     """Return float32 pixels, 0-255, of float64 `numbers`, and the range that they were in.
 
     Where the range is not given: 0-1 if the largest number is at most 1, for a 0-255 picture
@@ -179,18 +156,6 @@ def _to_pixels(numbers: Floats, given: str | None, pointer: str) -> tuple[Floats
         )
     scaled = numbers if top == 255 else numbers * 255
     return scaled.astype(np.float32), pixel_range
-
-
-def _checked(array: Pixels, rows: Rows) -> Pixels:
-    if array.ndim > 1:
-        rows.check_count(len(array))
-    if 0 in array.shape:
-        raise Problem(422, "empty-batch", f"Expected at least one row; got shape {array.shape}.")
-    if not rows.fit(array.shape):
-        raise Problem(
-            422, "row-length", f"Expected rows of {rows.expected}; got shape {array.shape}."
-        )
-    return array
 
 
 def _read_npy(content: bytes) -> Pixels:

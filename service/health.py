@@ -3,10 +3,10 @@
 from flask import Blueprint, Response, current_app
 
 from nncore.errors import RegistryError
-from nncore.registry import LIVE
 from service.answers import answer
-from service.problems import RETRY_SECONDS
-from service.served import NotLiveError, ServedModels
+from service.predictions import predictor
+from service.problems import RETRY_SECONDS, Problem
+from service.served import ServedModels
 from service.settings import Settings
 
 bp = Blueprint("health", __name__)
@@ -27,8 +27,8 @@ def readyz() -> Response:
     settings: Settings = current_app.extensions["settings"]
     models: ServedModels = current_app.extensions["served_models"]
     try:
-        version, reason = models.get(settings.model, LIVE).version, None
-    except (NotLiveError, RegistryError, OSError) as error:
+        version, reason = predictor().default().version, None
+    except (Problem, RegistryError, OSError) as error:
         version, reason = None, str(error)
     state = {
         "ready": version is not None,

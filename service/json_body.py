@@ -1,12 +1,11 @@
-"""JSON bodies: the numbers of `instances` straight into an array.
+"""JSON bodies: the numbers of a batch into an array.
 
-The quick way reads with simdjson into one buffer and looks at lengths only. Whatever it cannot
-vouch for goes the careful way, which looks at every value and says which one is wrong.
+What the quick way (`json_numbers`) cannot vouch for goes the careful way, which looks at every
+value and says which one is wrong.
 """
 
 import json
-import math
-import threading
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,39 +13,40 @@ import orjson
 
 from nncore.arrays import Floats
 from nncore.specs import describe
+from service.json_numbers import find_numbers
 from service.problems import Problem
 from service.shapes import Rows
 
-try:
-    import simdjson
-except ImportError:  # no wheel for this Python: the careful way alone
-    simdjson = None  # type: ignore[assignment]
-
-# A parser keeps the memory of its largest document.
-REUSED_BELOW_BYTES = 4 * 2**20
-INSTANCES = "instances"
 MAX_OTHER_COMMAS = 10_000  # that do not stand between the numbers and rows of a batch
-
-_local = threading.local()
 
 
 class Body(NamedTuple):
-    """The numbers of a batch, float64 (n, row size), and the other members of the object."""
+    """The rows of a batch, float64 (n, row size); where they stood; the rest of the document."""
 
     numbers: Floats
-    options: dict[str, Any]
+    place: str
+    others: dict[str, Any]
 
 
-def read_json(content: bytes, rows: Rows) -> Body:
+def read_rows(
+    content: bytes,
+    rows: Rows,
+    places: Sequence[str],
+    prepare: Callable[[dict[str, Any]], None] = lambda document: None,
+) -> Body:
     """Return the batch in a JSON body.
 
     Parameters
     ----------
     content : bytes
-        ``{"instances": …}``: rows of ``rows.size`` numbers, or pictures as nested rows, or one of
-        either.
+        An object that has, at one of `places`, rows of ``rows.size`` numbers, or pictures as
+        nested rows, or one of either.
     rows : Rows
         The shape that a row must have, and how many there may be.
+    places : sequence of str
+        JSON pointers, the most particular first.
+    prepare : callable, optional
+        Brings a document that has no such rows into that form, in place.
 
     Raises
     ------
@@ -54,10 +54,20 @@ def read_json(content: bytes, rows: Rows) -> Body:
         400 where it is no JSON; 413 for too many rows; 422 with a pointer to the first row or
         value that is wrong.
     """
+    check_commas(content, rows)
+    found = find_numbers(content, places)
+    if found and rows.fit(found.shape) and rows.holds(found.numbers.size):
+        return Body(found.numbers.reshape(-1, rows.size), found.place, found.others)
+    document = read_object(content)
+    prepare(document)
+    return _rows_of(document, rows, places)
+
+
+def check_commas(content: bytes, rows: Rows) -> None:
+    """Raise Problem 413 where so much JSON cannot be a batch, before it is parsed."""
     commas = content.count(b",")
     if commas > rows.max_rows * rows.size + MAX_OTHER_COMMAS:
         rows.check_count(commas // rows.size)
-    return (_read_quickly(content, rows) if simdjson else None) or _read_carefully(content, rows)
 
 
 def read_object(content: bytes) -> dict[str, Any]:
@@ -70,79 +80,33 @@ def read_object(content: bytes) -> dict[str, Any]:
     return document
 
 
-def _read_quickly(content: bytes, rows: Rows) -> Body | None:
-    """Return the batch where it is surely right, else None."""
-    try:
-        document = _parser(content).parse(content)
-        if len(set(document)) != len(list(document)):
-            return None  # a key that comes twice
-        instances = document[INSTANCES]
-        options = {key: _plain(document[key]) for key in document if key != INSTANCES}
-        shape = _shape(instances)
-        if shape is None or not rows.fit(shape):
-            return None
-        # Flattening forgets where a row ends: as many brackets as the shape has, and no others.
-        others = sum(orjson.dumps(value).count(b"[") for value in options.values())
-        if content.count(b"[") - others != _brackets(shape):
-            return None
-        numbers = np.frombuffer(instances.as_buffer(of_type="d"))
-    except (ValueError, TypeError, LookupError, RuntimeError, AttributeError):
-        return None
-    return Body(numbers.reshape(-1, rows.size), options) if rows.holds(numbers.size) else None
+def _rows_of(document: dict[str, Any], rows: Rows, places: Sequence[str]) -> Body:
+    """Return the rows in a parsed document, after looking at every value."""
+    for place in places:
+        *path, key = place.split("/")[1:]
+        parent: Any = document
+        for step in path:
+            parent = parent.get(step) if isinstance(parent, dict) else None
+        if isinstance(parent, dict) and key in parent:
+            value, parent[key] = parent[key], None
+            return Body(check_rows(value, rows, place), place, document)
+    keys = " or ".join(f'"{key}"' for key in dict.fromkeys(p.split("/")[1] for p in places))
+    detail = f"Expected the key {keys} with a list of rows."
+    raise Problem(422, "no-rows", detail, pointer="")
 
 
-def _parser(content: bytes) -> Any:
-    if len(content) > REUSED_BELOW_BYTES:
-        return simdjson.Parser()
-    if not hasattr(_local, "parser"):
-        _local.parser = simdjson.Parser()
-    return _local.parser
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, simdjson.Array):
-        return value.as_list()
-    return value.as_dict() if isinstance(value, simdjson.Object) else value
-
-
-def _shape(instances: Any) -> tuple[int, ...] | None:
-    """Return the shape of nested simdjson arrays by their lengths; None where they differ."""
-    shape = [len(instances)]
-    level = [instances]
-    while level and len(shape) < 4 and isinstance(level[0][0], simdjson.Array):
-        level = [row for array in level for row in array]
-        if {type(row) for row in level} != {simdjson.Array}:
-            return None
-        lengths = {len(row) for row in level}
-        if len(lengths) != 1:
-            return None
-        shape.append(lengths.pop())
-    return tuple(shape)
-
-
-def _brackets(shape: tuple[int, ...]) -> int:
-    return sum(math.prod(shape[:depth]) for depth in range(len(shape)))
-
-
-def _read_carefully(content: bytes, rows: Rows) -> Body:
-    document = read_object(content)
-    if INSTANCES not in document:
-        raise Problem(
-            422, "no-instances", 'Expected the key "instances" with a list of rows.', pointer=""
-        )
-    instances = document.pop(INSTANCES)
-    if not isinstance(instances, list):
-        detail = f"Expected a list of rows; got {describe(instances)}."
-        raise Problem(422, "not-a-list", detail, pointer=f"/{INSTANCES}")
-    if not instances:
+def check_rows(value: Any, rows: Rows, pointer: str) -> Floats:
+    """Return rows, or a bare one, of parsed JSON as float64 (n, row size). Raises Problem."""
+    if not isinstance(value, list):
+        detail = f"Expected a list of rows; got {describe(value)}."
+        raise Problem(422, "not-a-list", detail, pointer=pointer)
+    if not value:
         detail = "Expected at least one row; the batch is empty."
-        raise Problem(422, "empty-batch", detail, pointer=f"/{INSTANCES}")
-    bare = not isinstance(instances[0], list) or rows.is_picture(instances)
-    if bare:
-        return Body(np.array([_row(instances, rows, f"/{INSTANCES}")]), document)
-    rows.check_count(len(instances))
-    batch = [_row(row, rows, f"/{INSTANCES}/{i}") for i, row in enumerate(instances)]
-    return Body(np.array(batch), document)
+        raise Problem(422, "empty-batch", detail, pointer=pointer)
+    if not isinstance(value[0], list) or rows.is_picture(value):
+        return np.array([_row(value, rows, pointer)])
+    rows.check_count(len(value))
+    return np.array([_row(row, rows, f"{pointer}/{i}") for i, row in enumerate(value)])
 
 
 def _row(value: Any, rows: Rows, pointer: str) -> list[float]:
@@ -156,12 +120,24 @@ def _row(value: Any, rows: Rows, pointer: str) -> list[float]:
     if len(value) != rows.size:
         detail = f"Expected {rows.expected}; got {len(value)} values."
         raise Problem(422, "row-length", detail, pointer=pointer)
-    if not set(map(type, value)) <= {int, float} or not all(map(_finite, value)):
-        i = next(i for i, v in enumerate(value) if type(v) not in (int, float) or not _finite(v))
-        detail = f"Expected a finite number; got {describe(value[i])}."
-        place = f"{i // rows.side}/{i % rows.side}" if picture else str(i)
-        raise Problem(422, "not-a-number", detail, pointer=f"{pointer}/{place}")
+    wrong = first_that_is_no_number(value)
+    if wrong is not None:
+        place = f"{wrong // rows.side}/{wrong % rows.side}" if picture else str(wrong)
+        raise not_a_number(value[wrong], f"{pointer}/{place}")
     return list(map(float, value))
+
+
+def first_that_is_no_number(values: list[Any]) -> int | None:
+    """Return the place of the first value that is no finite number, or None."""
+    if set(map(type, values)) <= {int, float} and all(map(_finite, values)):
+        return None
+    return next(i for i, v in enumerate(values) if type(v) not in (int, float) or not _finite(v))
+
+
+def not_a_number(value: Any, pointer: str) -> Problem:
+    """Return the 422 for a value that is no finite number."""
+    detail = f"Expected a finite number; got {describe(value)}."
+    return Problem(422, "not-a-number", detail, pointer=pointer)
 
 
 def _finite(number: int | float) -> bool:

@@ -1,96 +1,67 @@
-"""Predicting: decode, ask the version, encode."""
+"""Our own dialect, and the addresses at which it is spoken."""
 
-import time
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-from flask import Blueprint, Response, current_app, request
+from flask import Response, current_app, request
 
-from nncore.arrays import Floats
-from nncore.errors import NotFoundError
 from nncore.registry import LIVE
 from nncore.specs import describe, escape, unknown
-from service.answers import answer
-from service.decoding import Batch, decode
-from service.problems import Problem, unavailable
-from service.served import NotLiveError, Served, ServedModels
-from service.settings import Settings
-from service.shapes import Rows
-
-bp = Blueprint("predictions", __name__, url_prefix="/api/v1")
+from service.answers import to_json
+from service.bodies import read_content
+from service.decoding import decode
+from service.predictor import Dialect, Encoded, Prediction, Predictor
+from service.problems import Problem
+from service.served import Served
 
 DEFAULT_OUTPUTS = ("label", "probability", "probabilities")
 OUTPUTS = (*DEFAULT_OUTPUTS, "top_k", "input")
 DEFAULT_TOP_K = 3
 
 
-@bp.post("/predict")
 def predict_default() -> Response:
-    settings: Settings = current_app.extensions["settings"]
-    try:
-        return _predict(settings.model, LIVE)
-    except NotFoundError as error:
-        raise _not_live(error) from None
+    return respond(OURS, predictor().default())
 
 
-@bp.post("/models/<model>/predict")
-def predict_live(model: str) -> Response:
-    return _predict(model, LIVE)
+def predict(model: str, version: str = LIVE) -> Response:
+    return respond(OURS, predictor().served(model, version))
 
 
-@bp.post("/models/<model>/versions/<version>/predict")
-def predict_version(model: str, version: str) -> Response:
-    return _predict(model, version)
+def respond(dialect: Dialect, served: Served) -> Response:
+    """Answer the request in `dialect` with what a version says of its body."""
+    encoded = predictor().answer(dialect, served, read_content(request))
+    return Response(encoded.body, headers=encoded.headers, content_type=encoded.content_type)
 
 
-def _predict(model: str, reference: str) -> Response:
-    settings: Settings = current_app.extensions["settings"]
-    models: ServedModels = current_app.extensions["served_models"]
-    served = _served(models, model, reference)
-    started = time.perf_counter()
-    batch = decode(request, Rows(served.classifier.input_shape, settings.max_rows))
-    outputs, top_k = _wanted(batch, len(served.labels))
-    decoded = time.perf_counter()
-    probabilities = served.classifier.probabilities(batch.pixels)
-    predicted = time.perf_counter()
-    response = answer(
-        {
-            "model": served.model,
-            "version": served.version,
-            "labels": served.labels,
-            "pixel_range": batch.pixel_range,
-            "predictions": _predictions(served, batch, probabilities, outputs, top_k),
-        }
-    )
-    encoded = time.perf_counter()
-    response.headers["X-Model-Version"] = str(served.version)
-    response.headers["Server-Timing"] = (
-        f"decode;dur={(decoded - started) * 1e3:.3f}, "
-        f"predict;dur={(predicted - decoded) * 1e3:.3f}, "
-        f"encode;dur={(encoded - predicted) * 1e3:.3f}"
-    )
-    return response
+def predictor() -> Predictor:
+    """Return the application's predictor."""
+    found: Predictor = current_app.extensions["predictor"]
+    return found
 
 
-def _served(models: ServedModels, model: str, reference: str) -> Served:
-    try:
-        return models.get(model, reference)
-    except NotLiveError as error:
-        raise _not_live(error) from None
+def _encode(prediction: Prediction) -> Encoded:
+    served, batch = prediction.served, prediction.batch
+    outputs, top_k = _wanted(batch.options, len(served.labels))
+    document = {
+        "model": served.model,
+        "version": served.version,
+        "labels": served.labels,
+        "pixel_range": batch.pixel_range,
+        "predictions": _rows(prediction, outputs, top_k),
+    }
+    return Encoded(to_json(document))
 
 
-def _not_live(error: Exception) -> Problem:
-    return unavailable("no-live-version", f"{error} Train one: POST /api/v1/jobs.")
+OURS = Dialect(decode, _encode)
 
 
-def _wanted(batch: Batch, classes: int) -> tuple[tuple[str, ...], int]:
+def _wanted(options: dict[str, Any], classes: int) -> tuple[tuple[str, ...], int]:
     """Return which outputs a prediction carries, and k of top_k. Raises Problem 422."""
-    options = dict(batch.options)
-    outputs, top_k = options.pop("outputs", None), options.pop("top_k", None)
-    if options:
-        key = next(iter(options))
-        known = ("instances", "pixel_range", "outputs", "top_k")
-        raise Problem(422, "unknown-key", unknown("key", key, known), pointer=f"/{escape(key)}")
+    outputs, top_k = options.get("outputs"), options.get("top_k")
+    for key in options:
+        if key not in ("outputs", "top_k"):
+            known = ("instances", "pixel_range", "outputs", "top_k")
+            raise Problem(422, "unknown-key", unknown("key", key, known), pointer=f"/{escape(key)}")
     if outputs is None:
         outputs = [*DEFAULT_OUTPUTS, "top_k"] if top_k is not None else DEFAULT_OUTPUTS
     elif not isinstance(outputs, list) or not 1 <= len(outputs) <= len(OUTPUTS):
@@ -109,27 +80,24 @@ def _wanted(batch: Batch, classes: int) -> tuple[tuple[str, ...], int]:
     return tuple(outputs), top_k
 
 
-def _predictions(
-    served: Served, batch: Batch, probabilities: Floats, outputs: tuple[str, ...], top_k: int
-) -> list[dict[str, Any]]:
+def _rows(prediction: Prediction, outputs: tuple[str, ...], top_k: int) -> list[dict[str, Any]]:
     """Return one object a row, with the wanted `outputs`."""
-    winners = probabilities.argmax(axis=1)
-    columns: dict[str, Any] = {
-        "label": [served.labels[winner] for winner in winners.tolist()],
-        "probability": probabilities[np.arange(len(winners)), winners],
-        "probabilities": probabilities,
+    columns: dict[str, Iterable[Any]] = {
+        "label": prediction.labels,
+        "probability": prediction.confidences,
+        "probabilities": prediction.probabilities,
     }
     if "top_k" in outputs:
-        columns["top_k"] = _top(served.labels, probabilities, top_k)
+        columns["top_k"] = _top(prediction, top_k)
     if "input" in outputs:
-        columns["input"] = batch.pixels
+        columns["input"] = prediction.batch.pixels
     chosen = [columns[output] for output in outputs]
     return [dict(zip(outputs, values, strict=True)) for values in zip(*chosen, strict=True)]
 
 
-def _top(labels: tuple[str, ...], probabilities: Floats, top_k: int) -> list[list[dict[str, Any]]]:
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
+def _top(prediction: Prediction, top_k: int) -> list[list[dict[str, Any]]]:
+    labels = prediction.served.labels
     return [
         [{"label": labels[c], "probability": row[c]} for c in best]
-        for row, best in zip(probabilities, order.tolist(), strict=True)
+        for row, best in zip(prediction.probabilities, prediction.ranking(top_k), strict=True)
     ]

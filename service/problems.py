@@ -1,11 +1,9 @@
-"""Errors as RFC 9457 problem documents."""
+"""Every error has one answer: an RFC 9457 problem document, or its family's own shape."""
 
 import contextlib
 import errno
-import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from flask import Flask, Response, g, request
 from redis.exceptions import RedisError
@@ -13,10 +11,10 @@ from werkzeug.exceptions import HTTPException
 
 from nncore.errors import ConfigError, FieldError, NotFoundError, RegistryError, VersionInUseError
 from nncore.logs import with_fields
+from service.error_shapes import Fault, family_of, write
 
 log = logging.getLogger(__name__)
 
-MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "5"
 
 # What a large upload may still send before the connection is closed on it: a client that writes
@@ -61,19 +59,12 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         self.headers = dict(headers or {})
 
     def response(self) -> Response:
-        """Return the problem document as an answer."""
-        document: dict[str, Any] = {
-            "type": f"urn:inkwell:problem:{self.kind}",
-            "title": self.kind.replace("-", " ").capitalize(),
-            "status": self.status,
-            "detail": self.detail,
-            "request_id": g.get("request_id"),
-        }
-        if self.errors:
-            document["errors"] = [error._asdict() for error in self.errors]
-        # ASCII: whatever came, and is told back, can be written.
-        content = json.dumps(document)
-        return Response(content, self.status, headers=self.headers, mimetype=MEDIA_TYPE)
+        """Return the problem as an answer, in the shape of the family that was asked."""
+        fault = Fault(self.status, self.kind, self.detail, self.errors, g.get("request_id"))
+        written = write(fault, family_of(request.path))
+        return Response(
+            written.body, written.status, headers=self.headers, mimetype=written.media_type
+        )
 
 
 def unavailable(kind: str, detail: str) -> Problem:

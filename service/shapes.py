@@ -45,6 +45,16 @@ class Rows(NamedTuple):
         """Tell whether `count` numbers make whole rows."""
         return count > 0 and count % self.size == 0
 
+    def check_shape(self, shape: Shape) -> None:
+        """Raise Problem 413, 422 where an array of `shape` is no row, picture or batch of them."""
+        if len(shape) > 1:
+            self.check_count(shape[0])
+        if 0 in shape:
+            raise Problem(422, "empty-batch", f"Expected at least one row; got shape {shape}.")
+        if not self.fit(shape):
+            detail = f"Expected rows of {self.expected}; got shape {shape}."
+            raise Problem(422, "row-length", detail)
+
     def check_count(self, count: int) -> None:
         """Raise Problem 413 where a batch has too many rows."""
         if count > self.max_rows:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service import json_body
+from service import json_numbers
 from tests.conftest import classifier_of, publish
 
 JSON = "application/json"
@@ -24,7 +24,7 @@ def _live(live):
 def _way(request, monkeypatch):
     """Both ways of reading JSON: with simdjson, and without."""
     if request.param == "carefully":
-        monkeypatch.setattr(json_body, "simdjson", None)
+        monkeypatch.setattr(json_numbers, "simdjson", None)
 
 
 def as_json(pixels, **options):
@@ -445,7 +445,7 @@ def test_wrong_bodies_are_told(client, body, content_type, status, words):
         (b"hello", "gzip", 400, "no gzip"),
         (gzip.compress(b"x" * 784, mtime=0)[:-10], "gzip", 400, "cut off"),
         (gzip.compress(b"\0" * 50_000_000, mtime=0), "gzip", 413, "after unpacking"),
-        (b"hello", "br", 415, "Known: gzip, identity"),
+        (b"hello", "br", 415, "Known: gzip, deflate, identity"),
     ],
 )
 def test_wrong_encodings_are_told(client, body, encoding, status, words):

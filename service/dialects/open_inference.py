@@ -1,0 +1,219 @@
+"""Inference in the Open Inference Protocol V2, with Triton's binary tensors and classification."""
+
+from typing import Any, NamedTuple
+
+from flask import Response
+
+from nncore.arrays import Pixels, Shape
+from nncore.registry import LIVE
+from nncore.specs import describe, unknown
+from service.answers import JSON, to_json
+from service.bodies import Content
+from service.decoding import Batch, decode
+from service.dialects import tensors
+from service.json_body import check_commas, read_object
+from service.json_numbers import find_numbers
+from service.predictions import predictor, respond
+from service.predictor import Dialect, Encoded, Prediction
+from service.problems import Problem
+from service.shapes import Rows
+
+INPUT = "images"
+OUTPUTS = {"probabilities": "FP32", "label": "BYTES", "probability": "FP32"}
+OCTETS = "application/octet-stream"
+HEADER_LENGTH = "Inference-Header-Content-Length"
+AT_INPUT = "/inputs/0"
+AT_DATA = f"{AT_INPUT}/data"
+BINARY_SIZE = "binary_data_size"
+
+
+class Output(NamedTuple):
+    """An output as it is wanted: as bytes or as JSON, as numbers or as its best classes."""
+
+    name: str
+    binary: bool
+    classes: int = 0
+
+
+def infer(model: str, version: str = LIVE) -> Response:
+    return respond(OPEN_INFERENCE, predictor().served(model, version))
+
+
+def _decode(content: Content, rows: Rows) -> Batch:
+    if content.inference_header_length == "0":
+        return _decode_raw(content.body, rows)
+    head, rest = _split(content)
+    check_commas(head, rows)
+    found = find_numbers(head, (AT_DATA,))
+    request = found.others if found else read_object(head)
+    tensor = _only_input(request)
+    shape, datatype = _shape(tensor), _datatype(tensor)
+    rows.check_shape(shape)
+    array: Pixels
+    if BINARY_SIZE in _parameters(tensor, AT_INPUT):
+        _check_binary_size(tensor, rest)
+        array = tensors.from_bytes(rest, datatype, shape)
+    else:
+        numbers = (
+            tensors.from_found(found, shape, AT_DATA)
+            if found
+            else tensors.from_lists(tensor.get("data"), shape, AT_DATA)
+        )
+        array = tensors.as_datatype(numbers, datatype, AT_DATA)
+    pixels, pixel_range = tensors.pixels_of(array, datatype, rows.size, AT_DATA)
+    return Batch(pixels, pixel_range, {"id": _id(request), "outputs": _wanted(request)})
+
+
+def _decode_raw(body: bytes, rows: Rows) -> Batch:
+    """Read a body that is nothing but the one tensor: all outputs are wanted, as bytes."""
+    batch = decode(Content(body, OCTETS), rows)
+    return batch._replace(options={"outputs": [Output(name, True) for name in OUTPUTS]})
+
+
+def _split(content: Content) -> tuple[bytes, bytes]:
+    """Return the JSON in front, and the tensors behind it."""
+    length, size = content.inference_header_length, len(content.body)
+    if length is None:
+        return content.body, b""
+    if not length.isascii() or not length.isdecimal() or int(length) > size:
+        detail = f"Expected {HEADER_LENGTH} from 0 to {size:,}, the body's; got {length[:80]!r}."
+        raise Problem(400, "header-length", detail)
+    return content.body[: int(length)], content.body[int(length) :]
+
+
+def _only_input(request: dict[str, Any]) -> dict[str, Any]:
+    inputs = request.get("inputs")
+    if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
+        detail = f"Expected a list of one input, {INPUT!r}; got {describe(inputs)}."
+        raise Problem(422, "inputs", detail, pointer="/inputs")
+    if inputs[0].get("name") != INPUT:
+        detail = unknown("input", inputs[0].get("name"), (INPUT,))
+        raise Problem(422, "unknown-input", detail, pointer=f"{AT_INPUT}/name")
+    tensor: dict[str, Any] = inputs[0]
+    return tensor
+
+
+def _shape(tensor: dict[str, Any]) -> Shape:
+    shape = tensor.get("shape")
+    if not isinstance(shape, list) or not 1 <= len(shape) <= 3 or not all(map(_is_size, shape)):
+        detail = f"Expected a list of 1 to 3 whole numbers; got {describe(shape)}."
+        raise Problem(422, "shape", detail, pointer=f"{AT_INPUT}/shape")
+    return tuple(shape)
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**31
+
+
+def _datatype(tensor: dict[str, Any]) -> str:
+    datatype = tensor.get("datatype")
+    if not isinstance(datatype, str) or datatype not in tensors.DATATYPES:
+        detail = unknown("datatype", datatype, tensors.DATATYPES)
+        raise Problem(422, "unknown-datatype", detail, pointer=f"{AT_INPUT}/datatype")
+    return datatype
+
+
+def _parameters(holder: dict[str, Any], pointer: str) -> dict[str, Any]:
+    parameters = holder.get("parameters")
+    if not isinstance(parameters, dict | None):
+        detail = f"Expected an object; got {describe(parameters)}."
+        raise Problem(422, "not-an-object", detail, pointer=f"{pointer}/parameters")
+    return parameters or {}
+
+
+def _check_binary_size(tensor: dict[str, Any], rest: bytes) -> None:
+    size = tensor["parameters"][BINARY_SIZE]
+    if "data" in tensor:
+        detail = f"Expected either data or {BINARY_SIZE}; got both."
+        raise Problem(422, "tensor-twice", detail, pointer=AT_INPUT)
+    if type(size) is not int or size != len(rest):
+        detail = f"Expected {len(rest):,}, the bytes behind the JSON; got {describe(size)}."
+        raise Problem(422, "tensor-size", detail, pointer=f"{AT_INPUT}/parameters/{BINARY_SIZE}")
+
+
+def _id(request: dict[str, Any]) -> str | None:
+    given = request.get("id")
+    if not isinstance(given, str | None):
+        detail = f"Expected a text; got {describe(given)}."
+        raise Problem(422, "not-an-id", detail, pointer="/id")
+    return given
+
+
+def _wanted(request: dict[str, Any]) -> list[Output]:
+    """Return the outputs that a request asks for; all where it names none."""
+    binary = _parameters(request, "").get("binary_data_output", False) is True
+    outputs = request.get("outputs")
+    if outputs is None or outputs == []:
+        return [Output(name, binary) for name in OUTPUTS]
+    if not isinstance(outputs, list) or len(outputs) > len(OUTPUTS):
+        detail = f"Expected a list of at most {len(OUTPUTS)} outputs; got {describe(outputs)}."
+        raise Problem(422, "outputs", detail, pointer="/outputs")
+    wanted = [_output(output, binary, f"/outputs/{i}") for i, output in enumerate(outputs)]
+    if len({output.name for output in wanted}) < len(wanted):
+        raise Problem(422, "output-twice", "Each output may be named once.", pointer="/outputs")
+    return wanted
+
+
+def _output(output: Any, binary: bool, pointer: str) -> Output:
+    name = output.get("name") if isinstance(output, dict) else output
+    if not isinstance(output, dict) or not isinstance(name, str) or name not in OUTPUTS:
+        raise Problem(422, "unknown-output", unknown("output", name, OUTPUTS), pointer=pointer)
+    parameters = _parameters(output, pointer)
+    classes = parameters.get("classification", 0)
+    if type(classes) is not int or classes < 0 or (classes and name != "probabilities"):
+        detail = f"Expected a number of classes, of 'probabilities' alone; got {describe(classes)}."
+        raise Problem(422, "classification", detail, pointer=f"{pointer}/parameters/classification")
+    return Output(name, parameters.get("binary_data", binary) is True, classes)
+
+
+def _encode(prediction: Prediction) -> Encoded:
+    served, options = prediction.served, prediction.batch.options
+    behind: list[bytes] = []
+    document: dict[str, Any] = {
+        "model_name": served.model,
+        "model_version": str(served.version),
+        "outputs": [_tensor(prediction, output, behind) for output in options["outputs"]],
+    }
+    if options.get("id") is not None:
+        document["id"] = options["id"]
+    head = to_json(document)
+    if not any(output.binary for output in options["outputs"]):
+        return Encoded(head, JSON)
+    return Encoded(b"".join((head, *behind)), OCTETS, {HEADER_LENGTH: str(len(head))})
+
+
+def _tensor(prediction: Prediction, output: Output, behind: list[bytes]) -> dict[str, Any]:
+    """Return an output's JSON; its bytes, where those are wanted, go to the end of `behind`."""
+    datatype, shape, values = _values(prediction, output)
+    tensor = {"name": output.name, "datatype": datatype, "shape": shape}
+    if not output.binary:
+        return tensor | {"data": values}
+    content = tensors.strings_to_bytes(values) if datatype == "BYTES" else values.tobytes()
+    behind.append(content)
+    return tensor | {"parameters": {BINARY_SIZE: len(content)}}
+
+
+def _values(prediction: Prediction, output: Output) -> tuple[str, list[int], Any]:
+    """Return an output's datatype, shape and flat values."""
+    count = len(prediction.labels)
+    if output.classes:
+        classes = _classes(prediction, output.classes)
+        return "BYTES", [count, len(classes) // count], classes
+    if output.name == "probabilities":
+        return "FP32", list(prediction.probabilities.shape), prediction.probabilities.ravel()
+    if output.name == "label":
+        return "BYTES", [count], prediction.labels
+    return "FP32", [count], prediction.confidences
+
+
+def _classes(prediction: Prediction, count: int) -> list[str]:
+    """Return ``value:index:label`` of the best classes of each row, row after row."""
+    labels = prediction.served.labels
+    return [
+        f"{row[c]}:{c}:{labels[c]}"
+        for row, best in zip(prediction.probabilities, prediction.ranking(count), strict=True)
+        for c in best
+    ]
+
+
+OPEN_INFERENCE = Dialect(_decode, _encode)

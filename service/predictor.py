@@ -1,0 +1,146 @@
+"""The same prediction for every dialect: decode, ask the version, encode. Needs no request."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from nncore.arrays import Floats, Ints
+from nncore.errors import NotFoundError
+from nncore.registry import LIVE
+from service.bodies import Content
+from service.decoding import Batch
+from service.problems import Problem, unavailable
+from service.served import NotLiveError, Served, ServedModels
+from service.settings import Settings
+from service.shapes import Rows
+from service.statistics import Counts, Statistics
+from service.unloaded import UnloadedModels
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a version says of a batch."""
+
+    served: Served
+    batch: Batch
+    probabilities: Floats  # float32 (n, classes)
+
+    @cached_property
+    def winners(self) -> Ints:
+        """The most probable class of each row."""
+        return self.probabilities.argmax(axis=1)
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The label of each row's winner."""
+        return [self.served.labels[winner] for winner in self.winners.tolist()]
+
+    @cached_property
+    def confidences(self) -> Floats:
+        """The probability of each row's winner."""
+        return self.probabilities[np.arange(len(self.winners)), self.winners]
+
+    def ranking(self, count: int) -> list[list[int]]:
+        """Return the `count` most probable classes of each row, the most probable first."""
+        order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :count]
+        ranking: list[list[int]] = order.tolist()
+        return ranking
+
+
+class Encoded(NamedTuple):
+    """An answer's body and its headers."""
+
+    body: bytes
+    content_type: str = JSON
+    headers: Mapping[str, str] = {}
+
+
+class Dialect(NamedTuple):
+    """How a family of clients writes a batch and reads a prediction."""
+
+    decode: Callable[[Content, Rows], Batch]
+    encode: Callable[[Prediction], Encoded]
+
+
+class Predictor:
+    """Answers in any dialect with the versions of `models`."""
+
+    def __init__(self, models: ServedModels, settings: Settings) -> None:
+        self._models = models
+        self._settings = settings
+        # gunicorn has twice as many processes while it replaces them all.
+        self.statistics = Statistics(processes=2 * settings.web_workers)
+        self.unloaded = UnloadedModels()
+
+    def served(self, model: str, reference: str = LIVE) -> Served:
+        """Return what answers for `reference` of `model`.
+
+        Raises
+        ------
+        RegistryError
+            If there is no such model, version or alias, or it is refused.
+        Problem
+            503 where no version is live yet, or the model is unloaded.
+        """
+        self.unloaded.check(model)
+        return self._get(model, reference)
+
+    def default(self) -> Served:
+        """Return what answers for the default model. Raises Problem 503."""
+        try:
+            return self.served(self._settings.model)
+        except NotFoundError as error:
+            raise _not_live(error) from None
+
+    def load(self, model: str) -> None:
+        """Let an unloaded model answer again. Raises as `served` does, and changes nothing then."""
+        self._get(model, LIVE)
+        self.unloaded.discard(model)
+
+    def answer(self, dialect: Dialect, served: Served, content: Content) -> Encoded:
+        """Return the answer of a version to a request's body. Raises Problem."""
+        rows = Rows(served.classifier.input_shape, self._settings.max_rows)
+        started = time.perf_counter_ns()
+        try:
+            batch = dialect.decode(content, rows)
+            decoded = time.perf_counter_ns()
+            probabilities = served.classifier.probabilities(batch.pixels)
+            predicted = time.perf_counter_ns()
+            encoded = dialect.encode(Prediction(served, batch, probabilities))
+        except Exception:
+            counts = Counts(failures=1, failure_ns=time.perf_counter_ns() - started)
+            self.statistics.add(served.model, served.version, counts)
+            raise
+        ended = time.perf_counter_ns()
+        counts = Counts(
+            successes=1,
+            success_ns=ended - started,
+            rows=len(probabilities),
+            decode_ns=decoded - started,
+            predict_ns=predicted - decoded,
+            encode_ns=ended - predicted,
+        )
+        self.statistics.add(served.model, served.version, counts)
+        headers = {"X-Model-Version": str(served.version), "Server-Timing": _timing(counts)}
+        return encoded._replace(headers={**encoded.headers, **headers})
+
+    def _get(self, model: str, reference: str) -> Served:
+        try:
+            return self._models.get(model, reference)
+        except NotLiveError as error:
+            raise _not_live(error) from None
+
+
+def _timing(counts: Counts) -> str:
+    steps = {"decode": counts.decode_ns, "predict": counts.predict_ns, "encode": counts.encode_ns}
+    return ", ".join(f"{step};dur={ns / 1e6:.3f}" for step, ns in steps.items())
+
+
+def _not_live(error: Exception) -> Problem:
+    return unavailable("no-live-version", f"{error} Train one: POST /api/v1/jobs.")
