@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from nncore.arrays import Floats, Pixels
+from nncore.arrays import Floats, Pixels, Shape
 from nncore.idx import IdxError, decode_idx
 from nncore.specs import describe
 from service.bodies import Content, unpack
@@ -36,6 +36,10 @@ class Batch(NamedTuple):
     pixel_range: str
     options: dict[str, Any]
 
+    def in_shape(self, shape: Shape) -> "Batch":
+        """Return the batch with rows of `shape`."""
+        return self._replace(pixels=self.pixels.reshape(-1, *shape))
+
 
 def decode(content: Content, rows: Rows) -> Batch:
     """Return the batch in a request's body.
@@ -49,8 +53,7 @@ def decode(content: Content, rows: Rows) -> Batch:
     decoder = DECODERS.get(content.mimetype)
     if decoder is None:
         raise unknown_content_type(content, DECODERS)
-    batch = decoder(content.body, rows)
-    return batch._replace(pixels=batch.pixels.reshape(-1, *rows.shape))
+    return decoder(content.body, rows).in_shape(rows.shape)
 
 
 def unknown_content_type(content: Content, known: Iterable[str]) -> Problem:

@@ -108,7 +108,7 @@ class Predictor:
         rows = Rows(served.classifier.input_shape, self._settings.max_rows)
         started = time.perf_counter_ns()
         try:
-            batch = dialect.decode(content, rows)
+            batch = dialect.decode(content, rows).in_shape(rows.shape)
             decoded = time.perf_counter_ns()
             probabilities = served.classifier.probabilities(batch.pixels)
             predicted = time.perf_counter_ns()

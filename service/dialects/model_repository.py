@@ -1,5 +1,6 @@
 """The Open Inference Protocol and Triton on the server and its models: told, loaded, unloaded."""
 
+import math
 from collections.abc import Sequence
 from importlib.metadata import version as package_version
 from typing import Any
@@ -51,7 +52,7 @@ def model_ready(model: str, version: str = LIVE) -> Response:
 
 def metadata(model: str, version: str = LIVE) -> Response:
     served = predictor().served(model, version)
-    inputs = [{"name": INPUT, "datatype": "UINT8", "shape": [-1, *served.classifier.input_shape]}]
+    inputs = [{"name": INPUT, "datatype": "UINT8", "shape": [-1, _row_size(served)]}]
     outputs = [
         {"name": name, "datatype": datatype, "shape": [-1, *_row_shape(served, name)]}
         for name, datatype in OUTPUTS.items()
@@ -64,7 +65,7 @@ def metadata(model: str, version: str = LIVE) -> Response:
 def config(model: str, version: str = LIVE) -> Response:
     served = predictor().served(model, version)
     settings: Settings = current_app.extensions["settings"]
-    pixels = {"name": INPUT, "data_type": "TYPE_UINT8", "dims": served.classifier.input_shape}
+    pixels = {"name": INPUT, "data_type": "TYPE_UINT8", "dims": [_row_size(served)]}
     outputs = [
         # A row that is one value has no dimensions of its own; Triton writes them as 1.
         {"name": name, "data_type": _config_type(datatype), "dims": _row_shape(served, name) or [1]}
@@ -163,6 +164,10 @@ def _entry(model: str) -> dict[str, str]:
         reason = "unloaded"
     state = "UNAVAILABLE" if reason else "READY"
     return {"name": model, "version": str(number or ""), "state": state, "reason": reason}
+
+
+def _row_size(served: Served) -> int:
+    return math.prod(served.classifier.input_shape)
 
 
 def _row_shape(served: Served, output: str) -> list[int]:

@@ -1,5 +1,6 @@
 """TensorFlow Serving's REST API and KServe's V1: prediction by rows or columns, classification."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -48,10 +49,10 @@ def status(model: str, version: str = LIVE) -> Response:
 
 def metadata(model: str, version: str = LIVE) -> Response:
     served = predictor().served(model, version)
-    shape = served.classifier.input_shape
+    pixels = math.prod(served.classifier.input_shape)
     signature = {
-        "inputs": {INPUT: _tensor(INPUT, "DT_UINT8", shape)},
-        "outputs": {OUTPUT: _tensor(OUTPUT, "DT_FLOAT", (len(served.labels),))},
+        "inputs": {INPUT: _tensor(INPUT, "DT_UINT8", pixels)},
+        "outputs": {OUTPUT: _tensor(OUTPUT, "DT_FLOAT", len(served.labels))},
         "method_name": "tensorflow/serving/predict",
     }
     spec = {"name": model, "signature_name": "", "version": str(served.version)}
@@ -59,8 +60,8 @@ def metadata(model: str, version: str = LIVE) -> Response:
     return answer({"model_spec": spec, "metadata": signatures})
 
 
-def _tensor(name: str, dtype: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    dimensions = [{"size": str(size), "name": ""} for size in (-1, *shape)]
+def _tensor(name: str, dtype: str, columns: int) -> dict[str, Any]:
+    dimensions = [{"size": str(size), "name": ""} for size in (-1, columns)]
     return {
         "dtype": dtype,
         "tensor_shape": {"dim": dimensions, "unknown_rank": False},

@@ -74,9 +74,10 @@ def as_datatype(numbers: Floats, datatype: str, pointer: str) -> Floats:
 
 def pixels_of(tensor: Pixels, datatype: str, row_size: int, pointer: str) -> tuple[Pixels, str]:
     """Return pixels 0-255, and the range that they were in. Raises Problem 422."""
+    tensor = tensor.reshape(-1, row_size)
     if tensor.dtype == np.uint8:
         return tensor, "0-255"
-    numbers = tensor.reshape(-1, row_size).astype(np.float64, copy=False)
+    numbers = tensor.astype(np.float64, copy=False)
     return to_pixels(numbers, "0-1" if datatype in FLOATS else "0-255", pointer)
 
 

@@ -69,11 +69,11 @@ def v2_json(datatype, make=lambda p: p.ravel().tolist(), shape=lambda p: p.shape
     return as_json(lambda p: tensor(datatype, shape(p), data=make(p)))
 
 
-def v2_binary(datatype, dtype):
+def v2_binary(datatype, dtype, shape=lambda p: p.shape):
     def write(pixels):
         content = pixels.astype(dtype).tobytes()
         parameters = {"binary_data_size": len(content)}
-        request = tensor(datatype, pixels.shape, parameters=parameters)
+        request = tensor(datatype, shape(pixels), parameters=parameters)
         request["parameters"] = {"binary_data_output": True}
         return json.dumps(request).encode() + content
 
@@ -204,6 +204,9 @@ BYTES = {
     "V2, nested": Form(V2, v2_json("UINT8", lists)),
     "V2, pictures": Form(V2, v2_json("UINT8", pictures, lambda p: (len(p), 28, 28))),
     "V2, binary": Form(V2, v2_binary("UINT8", "<u1"), OCTETS, json_in_front),
+    "V2, binary pictures": Form(
+        V2, v2_binary("UINT8", "<u1", lambda p: (len(p), 28, 28)), OCTETS, json_in_front
+    ),
     "V2, binary INT64": Form(V2, v2_binary("INT64", "<i8"), OCTETS, json_in_front),
     "V2, raw": Form(V2, lambda p: p.tobytes(), OCTETS, lambda _: {HEADER_LENGTH: "0"}),
     "V2, deflated": Form(
