@@ -6,6 +6,7 @@ from nncore.registry import Registry
 from service import files, health, models, problems, request_ids, routes, training_jobs
 from service.admin import admin_token
 from service.job_queue import JobQueue
+from service.openapi import pages
 from service.predictor import Predictor
 from service.served import ServedModels
 from service.settings import Settings
@@ -37,6 +38,6 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     request_ids.register(app)
     problems.register(app)
     routes.register(app)
-    for blueprint in (training_jobs.bp, models.bp, files.bp, health.bp):
+    for blueprint in (training_jobs.bp, models.bp, files.bp, health.bp, pages.bp):
         app.register_blueprint(blueprint)
     return app

@@ -43,6 +43,8 @@ class Fault(NamedTuple):
 class Family(NamedTuple):
     """The errors of a family of paths."""
 
+    name: str
+    schema: str  # of its errors, in the OpenAPI document
     encode: Callable[[Fault], dict[str, Any]]
     media_type: str = JSON
     unprocessable: int = 400  # what it calls our 422
@@ -88,18 +90,18 @@ def _every(fault: Fault) -> dict[str, Any]:
     return _error(fault) | _mlflow(fault) | _torchserve(fault) | _problem(fault)
 
 
-OURS = Family(_problem, PROBLEM_JSON, UNPROCESSABLE)
+OURS = Family("Inkwell", "Problem", _problem, PROBLEM_JSON, UNPROCESSABLE)
 # A request that the server cannot parse has no path to tell the family by: it gets every member.
-UNPARSED = Family(_every, PROBLEM_JSON)
-MLFLOW = Family(_mlflow)
+UNPARSED = Family("Every", "Problem", _every, PROBLEM_JSON)
+MLFLOW = Family("MLflow, SageMaker", "MlflowError", _mlflow)
 FAMILIES: Mapping[str, Family] = {
-    "v1": Family(_error),  # TensorFlow Serving, KServe V1
-    "v2": Family(_error),  # Open Inference Protocol
-    "invocations": MLFLOW,  # and SageMaker
+    "v1": Family("TensorFlow Serving, KServe V1", "Error", _error),
+    "v2": Family("Open Inference Protocol V2", "Error", _error),
+    "invocations": MLFLOW,
     "ping": MLFLOW,
     "health": MLFLOW,
     "version": MLFLOW,
-    "predictions": Family(_torchserve),
+    "predictions": Family("TorchServe", "TorchServeError", _torchserve),
 }
 
 

@@ -8,8 +8,13 @@ from pathlib import Path
 # this when NumPy is imported, so it stands before our own imports.
 os.putenv("OPENBLAS_NUM_THREADS", "1")
 
+from gunicorn import util
+
 from nncore.logs import dict_config
+from service.gunicorn_errors import write_error
 from service.settings import Settings, SettingsError
+
+util.write_error = write_error
 
 try:
     _settings = Settings.from_env()

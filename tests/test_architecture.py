@@ -12,7 +12,18 @@ ROOMS = {"nncore", "service", "worker", "inkwell"}
 MAY_IMPORT = {
     "nncore": {"numpy", "safetensors", "sklearn"},
     "worker": {"nncore", "numpy", "redis", "rq", "sklearn", "threadpoolctl"},
-    "service": {"nncore", "numpy", "flask", "werkzeug", "redis", "rq", "PIL", "orjson", "simdjson"},
+    "service": {
+        "nncore",
+        "numpy",
+        "flask",
+        "werkzeug",
+        "gunicorn",
+        "redis",
+        "rq",
+        "PIL",
+        "orjson",
+        "simdjson",
+    },
     "inkwell": {"click", "httpx", "rich", "honcho"},
 }
 ONE_FILE = [("safetensors", "nncore/weights.py"), ("sklearn", "nncore/estimator.py")]

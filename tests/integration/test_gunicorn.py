@@ -113,6 +113,34 @@ def test_a_body_that_is_cut_off_is_told(stack):
     assert b"application/problem+json" in answer
 
 
+@pytest.mark.parametrize(
+    ("request_line", "headers", "status"),
+    [
+        (b"nonsense", b"", 400),
+        (b"GET /v2 HTTP/9.9", b"", 400),
+        (b"GET /v2/" + b"x" * 10_000 + b" HTTP/1.1", b"", 414),
+        (b"GET /v2 HTTP/1.1", b"X: " + b"x" * 100_000 + b"\r\n", 431),
+        (b"GET /v2 HTTP/1.1", b"X-%d: 1\r\n" * 200 % tuple(range(200)), 431),
+        (b"GET /v2 HTTP/1.1", b"Bad Header: 1\r\n", 400),
+        (b"GET /v2 HTTP/1.1", b"Transfer-Encoding: x\r\n", 501),
+        (b"GET /v2 HTTP/1.1", b"Expect: x\r\n", 417),
+    ],
+)
+def test_a_request_that_cannot_be_parsed_gets_an_error_that_every_client_can_read(
+    stack, request_line, headers, status
+):
+    answer = exchange(stack, request_line + b"\r\nHost: x\r\n" + headers + b"\r\n")
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    document = json.loads(body)
+    assert f" {status} ".encode() in head.splitlines()[0]
+    assert b"Content-Type: application/problem+json" in head
+    assert f"X-Request-ID: {document['request_id']}".encode() in head
+    assert {"title", "detail", "error", "error_code", "message"} < set(document)
+    assert document["status"] == document["code"] == status
+    assert len(body) < 3_000
+
+
 def test_a_killed_process_is_replaced_and_the_others_go_on(stack):
     master = stack.processes["service"].pid
     before = children(master)

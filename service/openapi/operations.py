@@ -1,0 +1,184 @@
+"""What each endpoint does, takes and answers, in the words of the document."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from service.decoding import DECODERS
+from service.openapi.hyperparameters import Schema
+from service.openapi.schemas import ANY, TEXT, ref
+
+JSON = "application/json"
+OCTETS = "application/octet-stream"
+CSV = "text/csv"
+HTML = "text/html"
+PLAIN = "text/plain"
+
+UNKNOWN = (404, 503)  # no such model or version, or it is refused
+WRONG_BODY = (400, 413, 415, 422, 503)
+ADMIN = (401, 403, 503)
+QUEUE = (503,)
+
+
+class Operation(NamedTuple):
+    """An endpoint: its bodies and answers by media type, and its errors by status."""
+
+    summary: str
+    answer: Mapping[str, Schema]
+    body: Mapping[str, Schema] = {}
+    errors: tuple[int, ...] = ()
+    query: Mapping[str, Schema] = {}
+    status: int = 200
+    admin: bool = False
+    body_required: bool = True
+    others: Mapping[int, Mapping[str, Schema]] = {}  # answers that are no error of the family
+
+
+def _json(name: str) -> dict[str, Schema]:
+    return {JSON: ref(name)}
+
+
+def _bodies(name: str, *others: str) -> dict[str, Schema]:
+    """Return JSON of that schema, and what our own addresses take beside it."""
+    return _json(name) | dict.fromkeys((*others, *(kind for kind in DECODERS if kind != JSON)), ANY)
+
+
+_PREDICT = Operation(
+    "Predict with the live version, or with one by number or alias",
+    _json("Predictions"),
+    _bodies("Batch"),
+    (*WRONG_BODY, 404),
+)
+_FILE = Operation(
+    "", {OCTETS: ANY}, errors=(*UNKNOWN, 416, 422), others={206: {OCTETS: ANY}, 304: {}}
+)
+_LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 100}
+
+OPERATIONS = {
+    "predictions.predict_default": _PREDICT._replace(
+        summary="Predict with the live version of the default model", errors=WRONG_BODY
+    ),
+    "predictions.predict": _PREDICT,
+    "training_jobs.post_job": Operation(
+        "Enqueue a training job",
+        _json("Job"),
+        _json("TrainConfig"),
+        (400, 413, 415, 422, *ADMIN),
+        status=202,
+        admin=True,
+    ),
+    "training_jobs.list_jobs": Operation(
+        "List training jobs, newest first",
+        _json("Jobs"),
+        errors=(422, *QUEUE),
+        query={"limit": _LIMIT, "cursor": TEXT, "status": TEXT, "model": TEXT},
+    ),
+    "training_jobs.show_job": Operation("Show a training job", _json("Job"), errors=(404, *QUEUE)),
+    "models.list_models": Operation("List models", _json("Models"), errors=(503,)),
+    "models.show_model": Operation("Show a model", _json("Model"), errors=UNKNOWN),
+    "models.list_versions": Operation(
+        "List a model's versions, newest first", _json("Versions"), errors=UNKNOWN
+    ),
+    "models.show_version": Operation(
+        "Show a version's manifest", _json("Manifest"), errors=UNKNOWN
+    ),
+    "models.show_history": Operation(
+        "Show every move of a model's aliases", _json("History"), errors=UNKNOWN
+    ),
+    "models.promote": Operation(
+        "Let an alias name a version",
+        _json("Moved"),
+        _json("Move"),
+        (400, 404, 409, 413, 422, 507, *ADMIN),
+        admin=True,
+    ),
+    "files.get_weights": _FILE._replace(summary="Download a version's weights as safetensors"),
+    "files.export": _FILE._replace(
+        summary="Download a version in another format",
+        query={"format": {"enum": ["npz", "onnx"]}},
+    ),
+    "health.livez": Operation("Tell that the process is there", _json("Alive")),
+    "health.readyz": Operation(
+        "Tell whether the default model can answer",
+        _json("Ready"),
+        others={503: _json("Ready")},
+    ),
+    "openapi.show_document": Operation("This document", _json("Document")),
+    "openapi.show_page": Operation("This document as a page", {HTML: ANY}),
+    "model_repository.server": Operation("Describe the server", _json("Server")),
+    "model_repository.live": Operation("Tell that the server is there", _json("ServerHealth")),
+    "model_repository.ready": Operation(
+        "Tell whether the default model can answer", _json("ServerHealth"), errors=(503,)
+    ),
+    "model_repository.list_models": Operation(
+        "List the models' names", _json("ModelNames"), errors=(503,)
+    ),
+    "model_repository.all_statistics": Operation("Count what was done", _json("Statistics")),
+    "model_repository.statistics": Operation(
+        "Count what a model did", _json("Statistics"), errors=UNKNOWN
+    ),
+    "model_repository.metadata": Operation(
+        "Describe a model's tensors", _json("ModelMetadata"), errors=UNKNOWN
+    ),
+    "model_repository.config": Operation(
+        "Describe a model as Triton does", _json("ModelConfig"), errors=UNKNOWN
+    ),
+    "model_repository.model_ready": Operation(
+        "Tell whether a model can answer", _json("ModelReady"), errors=UNKNOWN
+    ),
+    "model_repository.index": Operation(
+        "List models and whether they answer",
+        _json("Index"),
+        _json("IndexRequest"),
+        (400, 413, 422, 503),
+        body_required=False,
+    ),
+    "model_repository.load": Operation(
+        "Let a model answer again", _json("Loaded"), errors=(404, *ADMIN), admin=True
+    ),
+    "model_repository.unload": Operation(
+        "Let a model answer no more", _json("Unloaded"), errors=(404, *ADMIN), admin=True
+    ),
+    "open_inference.infer": Operation(
+        "Infer: JSON tensors, or bytes behind the JSON",
+        _json("InferResponse") | {OCTETS: ANY},
+        _json("InferRequest") | {OCTETS: ANY},
+        (*WRONG_BODY, 404),
+    ),
+    "tensorflow_serving.list_models": Operation(
+        "List the models' names", _json("ModelNames"), errors=(503,)
+    ),
+    "tensorflow_serving.status": Operation(
+        "Tell whether a model can answer", _json("ModelStatus"), errors=UNKNOWN
+    ),
+    "tensorflow_serving.metadata": Operation(
+        "Describe a model's signature", _json("SignatureMetadata"), errors=UNKNOWN
+    ),
+    "tensorflow_serving.predict": Operation(
+        "Predict by rows or columns",
+        _json("PredictResponse"),
+        _json("PredictRequest"),
+        (*WRONG_BODY, 404),
+    ),
+    "tensorflow_serving.classify": Operation(
+        "Predict every class's score",
+        _json("ClassifyResponse"),
+        _json("ClassifyRequest"),
+        (*WRONG_BODY, 404),
+    ),
+    "mlflow.invocations": Operation(
+        "Predict with the live version of the default model",
+        _json("Scores"),
+        _bodies("Invocation", CSV),
+        WRONG_BODY,
+    ),
+    "mlflow.ping": Operation(
+        "Tell whether the default model can answer", _json("Healthy"), errors=(503,)
+    ),
+    "mlflow.version": Operation("Tell the service's version", {PLAIN: TEXT}),
+    "torchserve.predict": Operation(
+        "Predict every class's probability",
+        _json("Classes"),
+        _bodies("Batch"),
+        (*WRONG_BODY, 404),
+    ),
+}

@@ -1,0 +1,252 @@
+"""JSON Schemas of what the API takes and answers, by name."""
+
+from nncore.config import TrainConfig
+from nncore.manifest import Manifest
+from service.dialects.open_inference import INPUT, OUTPUTS
+from service.dialects.tensors import DATATYPES
+from service.openapi.hyperparameters import Schema, schema_of
+
+TEXT: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
+FLAG: Schema = {"type": "boolean"}
+ANY: Schema = {}
+
+
+def ref(name: str) -> Schema:
+    """Return the reference to a schema of the document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def listing(items: Schema) -> Schema:
+    """Return the schema of a list."""
+    return {"type": "array", "items": items}
+
+
+def thing(optional: dict[str, Schema] | None = None, /, **required: Schema) -> Schema:
+    """Return the schema of an object with these members."""
+    properties = {**required, **(optional or {})}
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+def strict(schema: Schema) -> Schema:
+    """Return the schema of an object that has no other members."""
+    return {**schema, "additionalProperties": False}
+
+
+def nullable(schema: Schema) -> Schema:
+    """Return `schema`, or null."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+PATH_PARAMETERS: dict[str, Schema] = {
+    "model": {"type": "string", "examples": ["digits"]},
+    "version": {"type": "string", "description": "A number, or an alias.", "examples": ["live"]},
+    "alias": {"type": "string", "examples": ["live"]},
+    "job_id": {"type": "string"},
+}
+
+_ROWS = ref("Rows")
+_NAMED = {"anyOf": [_ROWS, thing(**{INPUT: _ROWS}), listing(ref("NamedRow"))]}
+_VERSION = thing({"aliases": listing(TEXT)}, version=WHOLE)
+_MOVE = thing(
+    alias=TEXT, at=TEXT, to=nullable(WHOLE), reason=TEXT, actor=TEXT, **{"from": nullable(WHOLE)}
+)
+_DURATION = thing(count=WHOLE, ns=WHOLE)
+_STEPS = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
+_TENSOR = {"name": TEXT, "datatype": TEXT, "shape": listing(WHOLE)}
+
+SCHEMAS: dict[str, Schema] = {
+    "Problem": {
+        **thing(
+            {
+                "request_id": nullable(TEXT),
+                "errors": listing(thing(pointer=TEXT, detail=TEXT)),
+            },
+            type=TEXT,
+            title=TEXT,
+            status=WHOLE,
+            detail=TEXT,
+        ),
+        "description": "RFC 9457. A pointer (RFC 6901) names the member that is to blame.",
+    },
+    "Error": thing(error=TEXT),
+    "MlflowError": thing(error_code=TEXT, message=TEXT),
+    "TorchServeError": thing(code=WHOLE, type=TEXT, message=TEXT),
+    "Rows": {
+        "description": "Rows of 784 numbers, or pictures as 28 rows of 28, or one of either; "
+        "0-255 or 0-1. A model may take rows of another length.",
+        "anyOf": [
+            listing(NUMBER),
+            listing(listing(NUMBER)),
+            listing(listing(listing(NUMBER))),
+        ],
+        "examples": [[[0] * 784]],
+    },
+    "NamedRow": {"anyOf": [thing(**{INPUT: ANY}), thing(b64=TEXT)]},
+    "Batch": strict(
+        thing(
+            {
+                "pixel_range": {"enum": ["0-255", "0-1"]},
+                "outputs": listing(
+                    {"enum": ["label", "probability", "probabilities", "top_k", "input"]}
+                ),
+                "top_k": {"type": "integer", "minimum": 1},
+            },
+            instances=_ROWS,
+        )
+    ),
+    "Predictions": thing(
+        model=TEXT,
+        version=WHOLE,
+        labels=listing(TEXT),
+        pixel_range=TEXT,
+        predictions=listing(
+            thing(
+                {
+                    "label": TEXT,
+                    "probability": NUMBER,
+                    "probabilities": listing(NUMBER),
+                    "top_k": listing(thing(label=TEXT, probability=NUMBER)),
+                    "input": listing(ANY),
+                }
+            )
+        ),
+    ),
+    "TrainConfig": {**schema_of(TrainConfig), "required": ["model"]},
+    "Job": thing(
+        {"error": nullable(TEXT)},
+        id=TEXT,
+        status=TEXT,
+        position=nullable(WHOLE),
+        times=thing(created_at=TEXT),
+        config=thing(),
+        progress=nullable(thing()),
+        history=listing(thing()),
+        result=nullable(thing()),
+    ),
+    "Jobs": thing(jobs=listing(ref("Job")), next_cursor=nullable(TEXT)),
+    "Model": thing(
+        name=TEXT,
+        live=nullable(WHOLE),
+        aliases={"type": "object", "additionalProperties": WHOLE},
+        latest=WHOLE,
+        versions=WHOLE,
+    ),
+    "Models": thing(models=listing(ref("Model"))),
+    "Versions": thing(versions=listing(_VERSION)),
+    "Manifest": {"allOf": [_VERSION, {**schema_of(Manifest), "additionalProperties": True}]},
+    "History": thing(history=listing(_MOVE)),
+    "Move": strict(thing({"reason": {"type": "string", "maxLength": 2000}}, version=WHOLE)),
+    "Moved": thing(model=TEXT, alias=TEXT, version=WHOLE, previous=nullable(WHOLE)),
+    "Alive": thing(status=TEXT),
+    "Ready": thing(
+        ready=FLAG,
+        model=TEXT,
+        version=nullable(WHOLE),
+        reason=nullable(TEXT),
+        refused=listing(thing(model=TEXT, alias=TEXT, reason=TEXT)),
+    ),
+    "Server": thing(name=TEXT, version=TEXT, extensions=listing(TEXT)),
+    "ServerHealth": thing({"ready": FLAG}, live=FLAG),
+    "ModelNames": thing(models=listing(TEXT)),
+    "ModelReady": thing(name=TEXT, ready=FLAG),
+    "ModelMetadata": thing(
+        name=TEXT,
+        versions=listing(TEXT),
+        platform=TEXT,
+        inputs=listing(thing(**_TENSOR)),
+        outputs=listing(thing(**_TENSOR)),
+    ),
+    "ModelConfig": thing(
+        name=TEXT,
+        platform=TEXT,
+        max_batch_size=WHOLE,
+        input=listing(thing(name=TEXT, data_type=TEXT, dims=listing(WHOLE))),
+        output=listing(thing(name=TEXT, data_type=TEXT, dims=listing(WHOLE))),
+    ),
+    "Statistics": thing(
+        model_stats=listing(
+            thing(
+                name=TEXT,
+                version=TEXT,
+                last_inference=WHOLE,
+                inference_count=WHOLE,
+                execution_count=WHOLE,
+                inference_stats=thing(**dict.fromkeys(_STEPS, _DURATION)),
+            )
+        )
+    ),
+    "InferRequest": thing(
+        {
+            "id": TEXT,
+            "parameters": thing(),
+            "outputs": listing(thing({"parameters": thing()}, name={"enum": list(OUTPUTS)})),
+        },
+        inputs={
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1,
+            "items": thing(
+                {"parameters": thing(), "data": listing(ANY)},
+                name={"const": INPUT},
+                datatype={"enum": list(DATATYPES)},
+                shape={"type": "array", "items": {"type": "integer", "minimum": 0}},
+            ),
+        },
+    ),
+    "InferResponse": thing(
+        {"id": TEXT},
+        model_name=TEXT,
+        model_version=TEXT,
+        outputs=listing(thing({"data": listing(ANY), "parameters": thing()}, **_TENSOR)),
+    ),
+    "IndexRequest": thing({"ready": FLAG}),
+    "Index": listing(thing(name=TEXT, version=TEXT, state=TEXT, reason=TEXT)),
+    "Loaded": thing(name=TEXT, load=FLAG),
+    "Unloaded": thing(name=TEXT, unload=FLAG),
+    "PredictRequest": {
+        "anyOf": [
+            strict(thing({"signature_name": TEXT}, instances=_NAMED)),
+            strict(thing({"signature_name": TEXT}, inputs=_NAMED)),
+        ]
+    },
+    "PredictResponse": thing(
+        {"predictions": listing(listing(NUMBER)), "outputs": listing(listing(NUMBER))}
+    ),
+    "ClassifyRequest": strict(thing({"signature_name": TEXT, "context": ANY}, examples=_NAMED)),
+    "ClassifyResponse": thing(results=listing(listing(listing({"type": ["string", "number"]})))),
+    "ModelStatus": thing(
+        name=TEXT,
+        ready=FLAG,
+        model_version_status=listing(
+            thing(version=TEXT, state=TEXT, status=thing(error_code=TEXT, error_message=TEXT))
+        ),
+    ),
+    "SignatureMetadata": thing(
+        model_spec=thing(name=TEXT, signature_name=TEXT, version=TEXT), metadata=thing()
+    ),
+    "Invocation": {
+        "anyOf": [
+            strict(thing({"params": ANY}, instances=_NAMED)),
+            strict(thing({"params": ANY}, inputs=_NAMED)),
+            strict(
+                thing(
+                    {"params": ANY},
+                    dataframe_split=strict(
+                        thing({"index": listing(ANY)}, columns=listing(ANY), data=_ROWS)
+                    ),
+                )
+            ),
+            strict(thing({"params": ANY}, dataframe_records=listing(thing()))),
+        ]
+    },
+    "Scores": thing(predictions=listing(listing(NUMBER))),
+    "Healthy": thing(status=TEXT),
+    "Classes": {
+        "description": "Probabilities by label; a list of them for a batch.",
+        "anyOf": [ref("ByLabel"), listing(ref("ByLabel"))],
+    },
+    "ByLabel": {"type": "object", "additionalProperties": NUMBER},
+    "Document": thing(openapi=TEXT, info=thing(), paths=thing()),
+}
