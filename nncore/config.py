@@ -37,8 +37,8 @@ class TrainConfig(Recipe):
     validation_fraction : float
         Share of the training images held out to measure each epoch, 0 <= share < 1.
     promote : str
-        "if_better": where the test accuracy is not below the live version's on the same images;
-        "always", "never".
+        "if_better": where a paired test on the test images rules out that it is worse than the
+        live version by 0.2 points, and no class falls by more than two; "always", "never".
     preset : str or None
         One of `PRESETS`: what the other keys are where they are not given.
 

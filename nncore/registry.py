@@ -3,6 +3,7 @@
 Layout, below the store::
 
     models/<model>/versions/<n>/weights.safetensors, manifest.json    immutable
+    models/<model>/versions/<n>/report/                               what was found out about it
     models/<model>/aliases/<alias>                                    a number
     models/<model>/aliases/history.jsonl                              who, when, from, to, why
 
@@ -16,7 +17,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nncore.aliases import Aliases, Stamp
-from nncore.durable import sync_folder, write_file
+from nncore.durable import replace_file, sync_folder, write_file
 from nncore.errors import CorruptVersionError, NotFoundError, ShapeError, VersionInUseError
 from nncore.manifest import Manifest
 from nncore.names import check_alias_name, check_model_name, is_alias_name, is_model_name
@@ -34,6 +35,8 @@ from nncore.weights import decode_weights, encode_weights
 LIVE = "live"
 WEIGHTS_FILE = "weights.safetensors"
 MANIFEST_FILE = "manifest.json"
+REPORT_FOLDER = "report"
+VERDICT_FILE = "verdict.json"
 
 
 class Version(NamedTuple):
@@ -147,6 +150,34 @@ class Registry:
         except (ValueError, RecursionError, FileNotFoundError, IsADirectoryError) as error:
             raise CorruptVersionError(f"{MANIFEST_FILE} cannot be read: {error}") from error
         return Manifest.from_dict(values)
+
+    def add_report(self, model: str, version: int, files: Mapping[str, bytes]) -> None:
+        """Lay files beside a version; each is there whole or not at all. Raises NotFoundError."""
+        folder = self._require(model, version) / REPORT_FOLDER
+        folder.mkdir(exist_ok=True)
+        for name, content in files.items():
+            replace_file(folder / name, content)
+
+    def report(self, model: str, version: int) -> list[str]:
+        """Return the names of the files in a version's report, sorted. Raises NotFoundError."""
+        folder = self._require(model, version) / REPORT_FOLDER
+        return sorted(name for name in _names(folder) if not name.startswith("."))
+
+    def report_file(self, model: str, version: int, name: str) -> bytes:
+        """Return a file of a version's report. Raises NotFoundError, naming those there are."""
+        known = self.report(model, version)
+        if name not in known:
+            raise NotFoundError(
+                f"The report of {model!r} version {version} has no file {name[:80]!r}. "
+                f"It has: {', '.join(known) or 'none'}."
+            )
+        return (self._versions(model) / str(version) / REPORT_FOLDER / name).read_bytes()
+
+    def verdict(self, model: str, version: int) -> dict[str, Any] | None:
+        """Return how a version was judged when it was new, or None. Raises NotFoundError."""
+        if VERDICT_FILE not in self.report(model, version):
+            return None
+        return _object(self.report_file(model, version, VERDICT_FILE))
 
     def stamp(self, model: str, version: int) -> Stamp | None:
         """Return what changes if another version takes this one's place on disk: one stat."""
@@ -278,6 +309,14 @@ def _names(folder: Path) -> list[str]:
 
 def _is_number(name: str) -> bool:
     return name.isascii() and name.isdigit() and len(name) <= 12 and name[0] != "0"
+
+
+def _object(content: bytes) -> dict[str, Any] | None:
+    try:
+        values = json.loads(content)
+    except ValueError:
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def _to_json(values: dict[str, Any]) -> bytes:

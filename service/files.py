@@ -1,7 +1,8 @@
-"""A version as a file: its weights as they were published, and in formats of others."""
+"""A version's files: its weights as published, the formats of others, and its report."""
 
 import hashlib
 import io
+import mimetypes
 
 import orjson
 from flask import Blueprint, Response, current_app, request, send_file
@@ -9,6 +10,7 @@ from flask import Blueprint, Response, current_app, request, send_file
 from nncore.export import to_npz, to_onnx
 from nncore.registry import Registry, Version
 from nncore.specs import unknown
+from service.answers import answer
 from service.problems import Problem
 
 bp = Blueprint("files", __name__, url_prefix="/api/v1/models")
@@ -31,6 +33,18 @@ def export(model: str, version: str) -> Response:
     number = _registry().resolve(model, version)
     content = FORMATS[name](_registry().load(model, number))
     return _file(content, f"{model}-v{number}.{name}", hashlib.sha256(content).hexdigest())
+
+
+@bp.get("/<model>/versions/<version>/report")
+def list_report(model: str, version: str) -> Response:
+    return answer({"files": _registry().report(model, _registry().resolve(model, version))})
+
+
+@bp.get("/<model>/versions/<version>/report/<name>")
+def get_report_file(model: str, version: str, name: str) -> Response:
+    content = _registry().report_file(model, _registry().resolve(model, version), name)
+    kind = mimetypes.guess_type(name)[0] or OCTETS
+    return send_file(io.BytesIO(content), mimetype=kind, etag=hashlib.sha256(content).hexdigest())
 
 
 def _onnx(version: Version) -> bytes:

@@ -46,7 +46,8 @@ def show_version(model: str, version: str) -> Response:
     number = registry.resolve(model, version)
     manifest = registry.manifest(model, number).to_dict()
     names = _naming(registry.aliases(model).all(), number)
-    return answer({"version": number, "aliases": names, **manifest})
+    verdict = registry.verdict(model, number)
+    return answer({"version": number, "aliases": names, "verdict": verdict, **manifest})
 
 
 @bp.get("/<model>/history")

@@ -76,11 +76,12 @@ def run_training(
             scaler=scaler,
             on_epoch=on_epoch,
         )
-    metrics = measure(network, scaler, config, dataset.test)
+    predictions = Classifier(network, scaler, config.loss).predict(dataset.test.pixels)
+    metrics = measure(network, scaler, config, dataset.test, predictions)
     metrics |= {"training_seconds": round(time.perf_counter() - started, 3)}
     registry = Registry(settings.store)
     manifest = _manifest(config, dataset, network, scaler, metrics, history, registry, job_id)
-    return _publish(registry, config, network, manifest, dataset.test, job_id)
+    return _publish(registry, config, network, manifest, dataset.test, predictions)
 
 
 def blas_threads(config: TrainConfig) -> int | None:
@@ -106,10 +107,13 @@ def hold_out(
 
 
 def measure(
-    network: Network, scaler: PixelScaler, config: TrainConfig, test: Examples
+    network: Network,
+    scaler: PixelScaler,
+    config: TrainConfig,
+    test: Examples,
+    predictions: Ints,
 ) -> dict[str, Any]:
-    """Return the measures on the test images, by the very code that will answer requests."""
-    predictions = Classifier(network, scaler, config.loss).predict(test.pixels)
+    """Return the measures on the test images; `predictions` are those of what will answer."""
     test_loss, _ = evaluate(network, test, loss=config.loss, scaler=scaler)
     classes = len(DATASETS[config.dataset].labels)
     return {
@@ -130,20 +134,27 @@ def _publish(
     network: Network,
     manifest: Manifest,
     test: Examples,
-    job_id: str | None,
+    predictions: Ints,
 ) -> dict[str, Any]:
-    model, test_accuracy = config.model, manifest.metrics["test_accuracy"]
+    model = config.model
     version = registry.publish(model, network, manifest)
     # Of two jobs that end at once the second is judged by what the first made live.
     with registry.judging(model):
         verdict = judge(
-            registry, model, promote=config.promote, test=test, test_accuracy=test_accuracy
+            registry,
+            model,
+            promote=config.promote,
+            labels=manifest.labels,
+            test=test,
+            predictions=predictions,
         )
+        registry.add_report(model, version, verdict.files())
         if verdict.promote:
-            registry.promote(model, version, reason=verdict.reason, actor=f"job {job_id}")
+            actor = f"job {manifest.job_id}"
+            registry.promote(model, version, reason=verdict.reason, actor=actor)
     return {
         "version": version,
-        "test_accuracy": test_accuracy,
+        "test_accuracy": manifest.metrics["test_accuracy"],
         "promoted": verdict.promote,
         "reason": verdict.reason,
     }

@@ -155,3 +155,50 @@ def test_a_range_beyond_the_end_is_a_problem_document(client, live):
 
     assert response.status_code == 416
     assert response.mimetype == "application/problem+json"
+
+
+def test_the_report_of_a_version_is_listed_and_its_files_come_with_their_types(
+    client, live, registry
+):
+    files = {"verdict.json": b'{"promote": true}', "loss.png": b"\x89PNG", "odd": b"?"}
+    registry.add_report("digits", 1, files)
+
+    listed = client.get(f"{LIVE}/report").json["files"]
+    answers = {name: client.get(f"{LIVE}/report/{name}") for name in listed}
+
+    assert listed == ["loss.png", "odd", "verdict.json"]
+    assert {name: a.data for name, a in answers.items()} == files
+    assert [a.mimetype for a in answers.values()] == [
+        "image/png",
+        "application/octet-stream",
+        "application/json",
+    ]
+    etag = {"If-None-Match": answers["loss.png"].headers["ETag"]}
+    assert client.get(f"{LIVE}/report/loss.png", headers=etag).status_code == 304
+
+
+@pytest.mark.parametrize("name", ["nope.png", "..%2fmanifest.json", "%2e%2e", ".hidden"])
+def test_a_file_that_is_not_in_the_report_is_told_with_those_that_are(
+    client, live, registry, settings, name
+):
+    registry.add_report("digits", 1, {"loss.png": b"\x89PNG"})
+    (settings.store / "models/digits/versions/1/report/.hidden").touch()
+
+    response = client.get(f"{LIVE}/report/{name}")
+
+    assert response.status_code == 404
+    assert response.mimetype == "application/problem+json"
+
+
+def test_a_version_without_a_report_has_an_empty_one(client, live):
+    assert client.get(f"{LIVE}/report").json == {"files": []}
+
+
+def test_a_version_tells_how_it_was_judged(client, live, registry):
+    before = client.get(LIVE).json["verdict"]
+    registry.add_report("digits", 1, {"verdict.json": b'{"promote": true, "p_value": 0.01}'})
+    after = client.get(LIVE).json["verdict"]
+    registry.add_report("digits", 1, {"verdict.json": b"damaged"})
+
+    assert (before, after) == (None, {"promote": True, "p_value": 0.01})
+    assert client.get(LIVE).json["verdict"] is None

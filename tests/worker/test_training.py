@@ -1,6 +1,5 @@
 import hashlib
 import json
-import math
 
 import numpy as np
 import pytest
@@ -10,9 +9,8 @@ from nncore.errors import NonFiniteLossError
 from nncore.metrics import accuracy
 from nncore.registry import Registry
 from nncore.training import Examples
-from tests.conftest import classifier_of, publish
+from tests.conftest import classifier_of
 from worker import datasets
-from worker.promotion import judge
 from worker.settings import Settings
 from worker.training import hold_out, run_training
 
@@ -98,65 +96,3 @@ def test_the_held_out_part_is_disjoint_and_has_its_share():
 
     assert len(validation.labels) == 5
     assert sorted([*train.labels, *validation.labels]) == list(range(50))
-
-
-def test_the_first_version_goes_live_and_a_worse_one_does_not(store):
-    first = run(store, epochs=20)
-    worse = run(store, epochs=1, optimizer={"type": "sgd", "learning_rate": 1e-6})
-
-    registry = Registry(store)
-    assert (first["promoted"], first["reason"]) == (True, "No version was live.")
-    assert not worse["promoted"]
-    assert "is below the" in worse["reason"]
-    assert registry.aliases("digits").all() == {"live": 1}
-    assert registry.versions("digits") == [1, 2]
-    assert registry.manifest("digits", 2).parent == 1
-
-
-def test_an_equal_version_is_promoted(store):
-    assert run(store)["promoted"]
-    assert run(store)["promoted"]
-
-
-@pytest.mark.parametrize(("promote", "promoted"), [("always", True), ("never", False)])
-def test_the_job_may_say_what_is_promoted(store, promote, promoted):
-    result = run(store, promote=promote)
-
-    live = Registry(store).aliases("digits").get("live")
-    assert result["promoted"] is promoted
-    assert live == (1 if promoted else None)
-
-
-def test_a_live_version_that_is_damaged_gives_way(registry, tmp_path):
-    publish(registry)
-    (tmp_path / "store/models/digits/versions/1/manifest.json").write_text("{")
-    test = Examples(np.zeros((1, 784), np.uint8), np.zeros(1, int))
-
-    verdict = judge(registry, "digits", promote="if_better", test=test, test_accuracy=0.0)
-
-    assert verdict.promote
-    assert "cannot be loaded" in verdict.reason
-
-
-def test_a_live_version_of_another_shape_is_not_replaced(registry):
-    publish(registry)
-    test = Examples(np.zeros((1, 3), np.uint8), np.zeros(1, int))
-
-    verdict = judge(registry, "digits", promote="if_better", test=test, test_accuracy=1.0)
-
-    assert not verdict.promote
-    assert "cannot be compared" in verdict.reason
-
-
-def test_accuracies_are_compared_on_the_same_images(registry):
-    publish(registry)
-    rng = np.random.default_rng(0)
-    test = Examples(rng.integers(0, 256, (50, 784)).astype(np.uint8), rng.integers(0, 10, 50))
-    before = accuracy(classifier_of(registry, 1).predict(test.pixels), test.labels)
-
-    verdicts = [
-        judge(registry, "digits", promote="if_better", test=test, test_accuracy=value).promote
-        for value in (math.nextafter(before, 0), before, math.nextafter(before, 1))
-    ]
-
-    assert verdicts == [False, True, True]
