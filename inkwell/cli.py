@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from inkwell.errors import InkwellError
-from inkwell.listing import jobs, models
+from inkwell.listing import history, jobs, models
 from inkwell.predict import predict
-from inkwell.promote import promote
+from inkwell.promote import promote, rollback
 from inkwell.settings import Settings
 from inkwell.train import train
 from inkwell.up import down, up
@@ -41,5 +41,5 @@ def main(ctx: click.Context, url: str | None, token: str | None) -> None:
     ctx.obj = replace(settings, url=url or settings.url, admin_token=token or settings.admin_token)
 
 
-for command in (up, down, train, predict, models, promote, jobs):
+for command in (up, down, train, predict, models, promote, rollback, history, jobs):
     main.add_command(command)

@@ -127,12 +127,32 @@ class Client:
         return self._call("GET", f"/api/v1/models/{_part(model)}/versions")
 
     def promote(
-        self, model: str, version: int, alias: str = "live", reason: str | None = None
+        self,
+        model: str,
+        version: int,
+        alias: str = "live",
+        reason: str | None = None,
+        actor: str | None = None,
     ) -> Answer:
         """Point an alias at a version; the service answers with it from the next request on."""
-        body = {"version": version} | ({"reason": reason} if reason else {})
+        body = {"version": version} | _given(reason=reason, actor=actor)
         path = f"/api/v1/models/{_part(model)}/aliases/{_part(alias)}"
         return self._call("PUT", path, json=body)
+
+    def rollback(
+        self,
+        model: str,
+        alias: str = "live",
+        reason: str | None = None,
+        actor: str | None = None,
+    ) -> Answer:
+        """Point an alias at what it named before its last move."""
+        body = {"alias": alias} | _given(reason=reason, actor=actor)
+        return self._call("POST", f"/api/v1/models/{_part(model)}/rollback", json=body)
+
+    def history(self, model: str) -> Answer:
+        """Return every move of the model's aliases, oldest first."""
+        return self._call("GET", f"/api/v1/models/{_part(model)}/history")
 
     def live(self) -> bool:
         """Tell whether the service answers at all."""
@@ -167,6 +187,10 @@ class Client:
             raise ServiceUnreachable(
                 f"The connection to {self.url} broke: {error or type(error).__name__}"
             ) from None
+
+
+def _given(**texts: str | None) -> dict[str, str]:
+    return {key: text for key, text in texts.items() if text}
 
 
 def _part(segment: int | str) -> str:

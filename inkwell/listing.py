@@ -1,4 +1,4 @@
-"""`inkwell models` and `inkwell jobs`: what there is."""
+"""`inkwell models`, `inkwell history` and `inkwell jobs`: what there is and was."""
 
 import click
 
@@ -37,6 +37,27 @@ def _version_row(model: str, version: Answer) -> tuple[object, ...]:
         version["test_accuracy"],
         version["dataset"],
         moment(version["created_at"]),
+    )
+
+
+@click.command()
+@click.argument("model")
+@as_json
+@click.pass_obj
+def history(settings: Settings, model: str, as_json: bool) -> None:
+    """List the moves of MODEL's aliases: when, from, to, who, why."""
+    with Client.from_settings(settings) as client:
+        answer = client.history(model)
+    if as_json:
+        print_json(answer)
+        return
+    print_table(
+        ["at", "alias", "from", "to", "by", "reason"],
+        (
+            (moment(m["at"]), m["alias"], m["from"], m["to"], m["actor"], m["reason"])
+            for m in answer["history"]
+        ),
+        empty=f"No alias of {model} was ever set: see `inkwell promote`.",
     )
 
 

@@ -1,19 +1,44 @@
-"""`inkwell promote`: choose the version that is served."""
+"""`inkwell promote` and `inkwell rollback`: choose the version that is served."""
+
+import getpass
 
 import click
 
 from inkwell.client import Client
 from inkwell.settings import Settings
 
+alias_option = click.option("--alias", default="live", show_default=True, help="What to move.")
+reason_option = click.option("--reason", help="Kept in the model's history.")
+
 
 @click.command()
 @click.argument("model")
 @click.argument("version", type=click.IntRange(min=1))
-@click.option("--alias", default="live", show_default=True, help="What to point at the version.")
-@click.option("--reason", help="Kept in the model's history.")
+@alias_option
+@reason_option
 @click.pass_obj
 def promote(settings: Settings, model: str, version: int, alias: str, reason: str | None) -> None:
     """Serve VERSION of MODEL from now on."""
     with Client.from_settings(settings) as client:
-        client.promote(model, version, alias, reason)
+        client.promote(model, version, alias, reason, user())
     click.echo(f"{model} version {version} is {alias}.")
+
+
+@click.command()
+@click.argument("model")
+@alias_option
+@reason_option
+@click.pass_obj
+def rollback(settings: Settings, model: str, alias: str, reason: str | None) -> None:
+    """Serve again what MODEL served before; a second time undoes that."""
+    with Client.from_settings(settings) as client:
+        moved = client.rollback(model, alias, reason, user())
+    click.echo(f"{model} version {moved['version']} is {alias}, after {moved['previous']}.")
+
+
+def user() -> str | None:
+    """Return who runs this, for the history."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return None

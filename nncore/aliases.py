@@ -1,24 +1,83 @@
-"""Aliases: names that stand for a version's number, and the history of their moves."""
+"""Aliases: names that stand for a version's number, and the history of their moves.
+
+An alias's file holds its last move as JSON: what it names, what it named before, when, who, why. So
+one replaced file is the whole change. Its line in the history follows; where a process dies in
+between, the file tells it. A file with a bare number, written by hand, will do too.
+"""
 
 import fcntl
+import hashlib
 import json
 import os
-import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from nncore.durable import replace_file
-from nncore.errors import CorruptVersionError
+from nncore.errors import AliasMovedError, CorruptVersionError
 from nncore.manifest import now
 from nncore.names import is_alias_name
 
+LIVE = "live"
+PREVIOUS = "previous"  # what `live` named before; it has no file of its own
 HISTORY_FILE = "history.jsonl"
-_NUMBER = re.compile(rb"[1-9][0-9]{0,11}\n?")
 
 Stamp = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Move:
+    """The last move of an alias: to None of one that was never set.
+
+    ``tag`` is another after each move, and None of an alias that was never set.
+    """
+
+    alias: str
+    to: int | None = None
+    before: int | None = None
+    at: str = ""
+    reason: str = ""
+    actor: str = ""
+    tag: str | None = None
+
+    @classmethod
+    def parse(cls, alias: str, content: bytes) -> "Move":
+        """Read an alias's file. Raises CorruptVersionError where it names no version."""
+        values = _json(content)
+        if is_version(values):  # written by hand
+            values = {"to": values}
+        if not isinstance(values, dict) or not is_version(values.get("to")):
+            raise CorruptVersionError(f"Alias {alias!r} holds {content[:80]!r}, not a version.")
+        before = values.get("from")
+        return cls(
+            alias,
+            to=values["to"],
+            before=before if is_version(before) else None,
+            at=str(values.get("at", "")),
+            reason=str(values.get("reason", "")),
+            actor=str(values.get("actor", "")),
+            tag=hashlib.sha256(content).hexdigest()[:32],
+        )
+
+    def line(self) -> dict[str, Any]:
+        """Return it as it stands in its file and in the history."""
+        return {
+            "at": self.at,
+            "alias": self.alias,
+            "from": self.before,
+            "to": self.to,
+            "reason": self.reason,
+            "actor": self.actor,
+        }
+
+
+def anything(tag: str | None) -> bool:
+    """Accept that an alias be moved, wherever it stands."""
+    return True
 
 
 class Aliases:
@@ -27,65 +86,129 @@ class Aliases:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def get(self, alias: str) -> int | None:
-        """Return the number that `alias` stands for, or None. Raises CorruptVersionError."""
+    def last(self, alias: str) -> Move:
+        """Return the last move of `alias`. Raises CorruptVersionError."""
+        if alias == PREVIOUS:
+            live = self.last(LIVE)
+            return Move(PREVIOUS, to=live.before, at=live.at, tag=live.tag)
         try:
             content = (self._folder / alias).read_bytes()
         except FileNotFoundError:
-            return None
+            return Move(alias)
         except IsADirectoryError:
             content = b"a folder"
-        if not _NUMBER.fullmatch(content):
-            raise CorruptVersionError(f"Alias {alias!r} holds {content[:80]!r}, not a number.")
-        return int(content)
+        return Move.parse(alias, content)
 
-    def readable(self, alias: str) -> int | None:
-        """Return the number that `alias` stands for; None also where its file holds none."""
+    def get(self, alias: str) -> int | None:
+        """Return the number that `alias` stands for, or None. Raises CorruptVersionError."""
+        return self.last(alias).to
+
+    def readable(self, alias: str) -> Move:
+        """Return the last move of `alias`; where its file is damaged, one to None."""
         try:
-            return self.get(alias)
+            return self.last(alias)
         except CorruptVersionError:
-            return None
+            return Move(alias)
 
     def all(self) -> dict[str, int]:
         """Return every alias with its number, sorted by name; files that hold none are no alias."""
         if not self._folder.is_dir():
             return {}
-        names = sorted(name for name in os.listdir(self._folder) if is_alias_name(name))
-        numbers = {name: self.readable(name) for name in names}
+        names = sorted({PREVIOUS, *filter(is_alias_name, os.listdir(self._folder))})
+        numbers = {name: self.readable(name).to for name in names}
         return {name: number for name, number in numbers.items() if number is not None}
 
     def stamp(self, alias: str) -> Stamp | None:
         """Return what changes whenever `alias` moves, or None where there is none: one stat."""
         try:
-            status = os.stat(self._folder / alias)
+            status = os.stat(self._folder / (LIVE if alias == PREVIOUS else alias))
         except FileNotFoundError:
             return None
         return status.st_mtime_ns, status.st_ino
 
-    def move(self, alias: str, version: int, *, reason: str, actor: str) -> int | None:
-        """Let `alias` stand for `version`; return what it stood for before."""
+    def move(
+        self,
+        alias: str,
+        version: int,
+        *,
+        reason: str,
+        actor: str,
+        accept: Callable[[str | None], bool] = anything,
+    ) -> Move:
+        """Let `alias` stand for `version`; where it does so already, nothing is changed.
+
+        Parameters
+        ----------
+        alias, version, reason, actor
+            As they will stand in the history.
+        accept : callable
+            Asked with the tag of the alias's last move, while no other process can move it.
+
+        Returns
+        -------
+        move : Move
+            The alias's last one: this, or an earlier where nothing was changed.
+
+        Raises
+        ------
+        AliasMovedError
+            If `accept` says no.
+        OSError
+            If the disk is full or not writable; the alias stays where it was.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
-            before = self.readable(alias)
-            entry = {"at": now(), "alias": alias, "from": before, "to": version}
-            self._append(entry | {"reason": reason, "actor": actor})
-            replace_file(self._folder / alias, b"%d\n" % version, mtime_ns=time.time_ns())
-        return before
+            last = self.readable(alias)
+            if not accept(last.tag):
+                raise AliasMovedError(f"{alias!r} names {last.to or 'nothing'} now.")
+            if last.to == version:
+                return last
+            self._complete(last)
+            line = Move(alias, version, last.to, now(), reason, actor).line()
+            content = _line(line)
+            replace_file(self._folder / alias, content, mtime_ns=time.time_ns())
+            with suppress(OSError):  # the alias has moved; whoever moves it next writes this line
+                self._append(content)
+        return Move.parse(alias, content)
 
     def history(self) -> list[dict[str, Any]]:
         """Return all moves, oldest first: at, alias, from, to, reason, actor."""
-        try:
-            lines = (self._folder / HISTORY_FILE).read_bytes().splitlines()
-        except FileNotFoundError:
-            return []
-        return [entry for entry in map(_parse, lines) if entry is not None]
+        parsed = map(_json, self._lines().splitlines())
+        entries = [entry for entry in parsed if isinstance(entry, dict)]
+        missing = [
+            move.line()
+            for move in map(self.readable, self.all())
+            if move.alias != PREVIOUS and move.at and move.line() not in entries
+        ]
+        return sorted(entries + missing, key=lambda entry: str(entry.get("at")))
 
-    def _append(self, entry: dict[str, Any]) -> None:
+    def at(self, alias: str, moment: datetime) -> int | None:
+        """Return the number that `alias` stood for at `moment`, with its time zone, or None."""
+        followed, key = (LIVE, "from") if alias == PREVIOUS else (alias, "to")
+        for entry in reversed(self.history()):
+            moved_at = parse_moment(str(entry.get("at")))
+            if entry.get("alias") == followed and moved_at and moved_at <= moment:
+                return entry[key] if is_version(entry.get(key)) else None
+        return None
+
+    def _lines(self) -> bytes:
+        try:
+            return (self._folder / HISTORY_FILE).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _complete(self, last: Move) -> None:
+        """Write the line of an alias's last move if whoever made it died before."""
+        line = _line(last.line())
+        if last.at and line not in self._lines():
+            self._append(line)
+
+    def _append(self, line: bytes) -> None:
         with (self._folder / HISTORY_FILE).open("a+b") as file:
             # A full disk may have left half a line: it must not spoil this one.
             file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
             newline = b"" if file.read() in (b"", b"\n") else b"\n"
-            file.write(newline + json.dumps(entry).encode() + b"\n")
+            file.write(newline + line)
             file.flush()
             os.fsync(file.fileno())
 
@@ -97,9 +220,26 @@ class Aliases:
             yield
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
+def parse_moment(text: str) -> datetime | None:
+    """Return the moment that `text` names as RFC 3339 has it, time zone and all, or None."""
     try:
-        entry = json.loads(line)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return entry if isinstance(entry, dict) else None
+    return moment if moment.tzinfo else None
+
+
+def is_version(value: object) -> TypeGuard[int]:
+    """Tell whether a parsed JSON value may be a version's number."""
+    return type(value) is int and 1 <= value < 10**12
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry).encode() + b"\n"
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None

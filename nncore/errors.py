@@ -8,6 +8,8 @@ InkwellError
 └── RegistryError          the store cannot give or take what was asked
     ├── NotFoundError          no such model, version or alias; says which exist
     ├── VersionInUseError      an alias names the version
+    ├── AliasMovedError        an alias stands elsewhere than the caller wants
+    ├── NothingBeforeError     an alias never named another version
     └── CorruptVersionError    what lies on disk is not what was published
 """
 
@@ -56,6 +58,14 @@ class NotFoundError(RegistryError):
 
 class VersionInUseError(RegistryError):
     """The version cannot be removed: an alias names it."""
+
+
+class AliasMovedError(RegistryError):
+    """The alias does not stand where the caller wants it to stand before it is moved."""
+
+
+class NothingBeforeError(RegistryError):
+    """The alias never named another version that it could name again."""
 
 
 class CorruptVersionError(RegistryError):

@@ -4,35 +4,41 @@ Layout, below the store::
 
     models/<model>/versions/<n>/weights.safetensors, manifest.json    immutable
     models/<model>/versions/<n>/report/                               what was found out about it
-    models/<model>/aliases/<alias>                                    a number
+    models/<model>/aliases/<alias>                                    its last move
     models/<model>/aliases/history.jsonl                              who, when, from, to, why
 
 It needs no server: what the files say is what is live. Nothing is created by looking.
 """
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nncore.aliases import Aliases, Stamp
+from nncore.aliases import LIVE as LIVE
+from nncore.aliases import PREVIOUS, Aliases, Move, Stamp, anything, parse_moment
 from nncore.durable import replace_file, sync_folder, write_file
-from nncore.errors import CorruptVersionError, NotFoundError, ShapeError, VersionInUseError
+from nncore.errors import (
+    CorruptVersionError,
+    NotFoundError,
+    NothingBeforeError,
+    ShapeError,
+    VersionInUseError,
+)
 from nncore.manifest import Manifest
 from nncore.names import check_alias_name, check_model_name, is_alias_name, is_model_name
 from nncore.network import Network
+from nncore.specs import wrong
 from nncore.weights import decode_weights, encode_weights
 
-LIVE = "live"
 WEIGHTS_FILE = "weights.safetensors"
 MANIFEST_FILE = "manifest.json"
 REPORT_FOLDER = "report"
@@ -61,6 +67,10 @@ class Registry:
     def versions(self, model: str) -> list[int]:
         """Return the numbers of the model's versions, ascending; none for an unknown model."""
         return sorted(int(name) for name in _names(self._versions(model)) if _is_number(name))
+
+    def require(self, model: str) -> None:
+        """Raise NotFoundError, naming those that exist, unless there is such a model."""
+        self._existing(model)
 
     def aliases(self, model: str) -> Aliases:
         """Return the model's aliases, to look at. To move one, `promote`."""
@@ -106,23 +116,74 @@ class Registry:
         return number
 
     def promote(
-        self, model: str, version: int, *, alias: str = LIVE, reason: str = "", actor: str = ""
-    ) -> int | None:
-        """Let `alias` name `version`, write a line of history, return what it named before.
+        self,
+        model: str,
+        version: int,
+        *,
+        alias: str = LIVE,
+        reason: str = "",
+        actor: str = "",
+        accept: Callable[[str | None], bool] = anything,
+    ) -> Move:
+        """Let `alias` name `version` and write it into the history; see `Aliases.move`.
 
         Raises
         ------
         NotFoundError, CorruptVersionError
             If there is no such version, or it cannot be loaded; the alias stays where it was.
+        AliasMovedError
+            If `accept` does not accept where the alias stands.
         ConfigError
-            If `alias` is no name.
+            If `alias` is no name, or that of what `live` named before.
         """
         check_alias_name(alias, "/alias")
+        if alias == PREVIOUS:
+            raise wrong("/alias", f"{PREVIOUS!r} is what {LIVE!r} named before: move that.")
         self.load(model, version)
-        return self.aliases(model).move(alias, version, reason=reason, actor=actor)
+        return self.aliases(model).move(alias, version, reason=reason, actor=actor, accept=accept)
+
+    def rollback(
+        self,
+        model: str,
+        *,
+        alias: str = LIVE,
+        reason: str = "",
+        actor: str = "",
+        accept: Callable[[str | None], bool] = anything,
+    ) -> Move:
+        """Let `alias` name again what it named before its last move. Twice changes nothing.
+
+        Raises
+        ------
+        NothingBeforeError
+            If the alias never named another version.
+        AliasMovedError
+            If `accept` says no, or another process moves the alias meanwhile.
+        NotFoundError, CorruptVersionError, ConfigError
+            As from `promote`.
+        """
+        check_alias_name(alias, "/alias")
+        self.require(model)
+        last = self.aliases(model).last(alias)
+        if last.before is None:
+            raise NothingBeforeError(f"{alias!r} of model {model!r} named no other version before.")
+        return self.promote(
+            model,
+            last.before,
+            alias=alias,
+            reason=reason,
+            actor=actor,
+            accept=lambda tag: tag == last.tag and accept(tag),
+        )
 
     def resolve(self, model: str, reference: str) -> int:
-        """Return the version number that `reference` stands for: a number, or an alias.
+        """Return the version number that `reference` stands for.
+
+        Parameters
+        ----------
+        model : str
+        reference : str
+            A number, an alias, or an alias as it stood at a time: ``live@2026-11-20T12:00:00Z``.
 
         Raises
         ------
@@ -132,12 +193,15 @@ class Registry:
         if _is_number(reference):
             self._require(model, int(reference))
             return int(reference)
-        number = self.aliases(model).get(reference) if is_alias_name(reference) else None
+        alias, at, time = reference.partition("@")
+        if at and is_alias_name(alias):
+            return self._resolve_then(model, alias, time)
+        number = self.aliases(model).get(alias) if is_alias_name(reference) else None
         if number is None:
             versions = self._existing(model)
             known = [*self.aliases(model).all(), *map(str, versions[-20:])]
             raise NotFoundError(
-                f"Model {model!r} has no version or alias {reference!r}. "
+                f"Model {model!r} has no version or alias {reference[:80]!r}. "
                 f"It has: {', '.join(known)}."
             )
         return number
@@ -186,14 +250,6 @@ class Registry:
         except OSError:
             return None
         return status.st_mtime_ns, status.st_ino
-
-    @contextmanager
-    def judging(self, model: str) -> Iterator[None]:
-        """Let one at a time, of all processes, compare a version of the model and promote it."""
-        self._folder(model).mkdir(parents=True, exist_ok=True)
-        with (self._folder(model) / ".judging").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
     def files(self, model: str, version: int) -> tuple[Manifest, bytes]:
         """Return the version's manifest and its weights' file, after checking that they belong.
@@ -260,6 +316,21 @@ class Registry:
         for version in old:
             self.delete(model, version)
         return old
+
+    def _resolve_then(self, model: str, alias: str, time: str) -> int:
+        """Return the number that `alias` named at a time. Raises NotFoundError."""
+        self.require(model)
+        moment = parse_moment(time)
+        if moment is None:
+            raise NotFoundError(
+                f"{time[:80]!r} is no time with its zone, such as 2026-11-20T12:00:00Z."
+            )
+        if moment > datetime.now(UTC):
+            raise NotFoundError(f"What {alias!r} will name at {time} nobody knows.")
+        number = self.aliases(model).at(alias, moment)
+        if number is None:
+            raise NotFoundError(f"{alias!r} of model {model!r} named nothing at {time}.")
+        return number
 
     def _rename_to_next(self, staging: Path, versions: Path) -> int:
         taken = [int(name) for name in _names(versions) if _is_number(name)]

@@ -3,7 +3,16 @@
 from flask import Flask
 
 from nncore.registry import Registry
-from service import files, health, models, problems, request_ids, routes, training_jobs
+from service import (
+    aliases,
+    files,
+    health,
+    models,
+    problems,
+    request_ids,
+    routes,
+    training_jobs,
+)
 from service.admin import admin_token
 from service.job_queue import JobQueue
 from service.openapi import pages
@@ -38,6 +47,13 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     request_ids.register(app)
     problems.register(app)
     routes.register(app)
-    for blueprint in (training_jobs.bp, models.bp, files.bp, health.bp, pages.bp):
+    for blueprint in (
+        training_jobs.bp,
+        models.bp,
+        aliases.bp,
+        files.bp,
+        health.bp,
+        pages.bp,
+    ):
         app.register_blueprint(blueprint)
     return app

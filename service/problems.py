@@ -9,7 +9,15 @@ from flask import Flask, Response, g, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
-from nncore.errors import ConfigError, FieldError, NotFoundError, RegistryError, VersionInUseError
+from nncore.errors import (
+    AliasMovedError,
+    ConfigError,
+    FieldError,
+    NotFoundError,
+    NothingBeforeError,
+    RegistryError,
+    VersionInUseError,
+)
 from nncore.logs import with_fields
 from service.error_shapes import Fault, family_of, write
 
@@ -97,6 +105,10 @@ def _answer_registry_error(error: RegistryError) -> Response:
         return Problem(404, "not-found", str(error)).response()
     if isinstance(error, VersionInUseError):
         return Problem(409, "version-in-use", str(error)).response()
+    if isinstance(error, AliasMovedError):
+        return Problem(412, "alias-moved", f"{error} Read it again.").response()
+    if isinstance(error, NothingBeforeError):
+        return Problem(409, "nothing-before", str(error)).response()
     return unavailable("version-refused", str(error)).response()
 
 

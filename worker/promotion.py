@@ -1,11 +1,14 @@
 """Whether a new version goes live: it is judged against the live one on the same images."""
 
 import json
+import operator
+from functools import partial
 from typing import Any, NamedTuple
 
 from nncore.arrays import Ints
 from nncore.classifier import Classifier
-from nncore.errors import RegistryError
+from nncore.errors import AliasMovedError, RegistryError
+from nncore.manifest import Manifest
 from nncore.registry import LIVE, VERDICT_FILE, Registry, Version
 from nncore.training import Examples
 from worker.comparison import CLASS_MARGIN, LEVEL, MARGIN, Comparison
@@ -37,32 +40,72 @@ class Verdict(NamedTuple):
         }
 
 
+def judge_and_promote(
+    registry: Registry,
+    manifest: Manifest,
+    version: int,
+    *,
+    promote: str,
+    test: Examples,
+    predictions: Ints,
+) -> Verdict:
+    """Judge a new version against the live one, keep the verdict with it, let it go live if so.
+
+    Parameters
+    ----------
+    registry : Registry
+    manifest : Manifest
+        The version's.
+    version : int
+        Its number: it is published already.
+    promote : str
+        "if_better": promote where a loss of `MARGIN` is ruled out and no class falls by more than
+        `CLASS_MARGIN`, or where there is no champion; "always", "never": compare only.
+    test : Examples
+        Not trained on.
+    predictions : int array (n,)
+        The version's classes of the `test` images.
+    """
+    model = manifest.model
+    while True:
+        champion = registry.aliases(model).readable(LIVE)
+        verdict = judge(
+            registry,
+            model,
+            champion.to,
+            promote=promote,
+            labels=manifest.labels,
+            test=test,
+            predictions=predictions,
+        )
+        registry.add_report(model, version, verdict.files())
+        if not verdict.promote:
+            return verdict
+        try:
+            registry.promote(
+                model,
+                version,
+                reason=verdict.reason,
+                actor=f"job {manifest.job_id}",
+                accept=partial(operator.eq, champion.tag),
+            )
+        except AliasMovedError:
+            # Of two jobs that end at once the second is judged by what the first made live.
+            continue
+        return verdict
+
+
 def judge(
     registry: Registry,
     model: str,
+    champion: int | None,
     *,
     promote: str,
     labels: tuple[str, ...],
     test: Examples,
     predictions: Ints,
 ) -> Verdict:
-    """Compare a new version with the live one, the champion, and decide.
-
-    Parameters
-    ----------
-    registry : Registry
-    model : str
-    promote : str
-        "if_better": promote where a loss of `MARGIN` is ruled out and no class falls by more than
-        `CLASS_MARGIN`, or where there is no champion; "always", "never": compare only.
-    labels : tuple of str
-        The text of each class.
-    test : Examples
-        Not trained on.
-    predictions : int array (n,)
-        The new version's classes of the `test` images.
-    """
-    champion = registry.aliases(model).readable(LIVE)
+    """Compare a new version with the live one, the champion, and decide."""
     if champion is None:
         verdict = Verdict(True, "No version was live.")
     else:

@@ -19,7 +19,7 @@ from nncore.scaling import PixelScaler
 from nncore.training import EpochStats, Examples, evaluate, fit
 from worker import datasets
 from worker.datasets import Dataset
-from worker.promotion import judge
+from worker.promotion import judge_and_promote
 from worker.settings import Settings
 
 PRODUCT_FOR_ALL_CORES = 50_000_000  # multiplications: batch rows x weights of the largest layer
@@ -136,22 +136,10 @@ def _publish(
     test: Examples,
     predictions: Ints,
 ) -> dict[str, Any]:
-    model = config.model
-    version = registry.publish(model, network, manifest)
-    # Of two jobs that end at once the second is judged by what the first made live.
-    with registry.judging(model):
-        verdict = judge(
-            registry,
-            model,
-            promote=config.promote,
-            labels=manifest.labels,
-            test=test,
-            predictions=predictions,
-        )
-        registry.add_report(model, version, verdict.files())
-        if verdict.promote:
-            actor = f"job {manifest.job_id}"
-            registry.promote(model, version, reason=verdict.reason, actor=actor)
+    version = registry.publish(config.model, network, manifest)
+    verdict = judge_and_promote(
+        registry, manifest, version, promote=config.promote, test=test, predictions=predictions
+    )
     return {
         "version": version,
         "test_accuracy": manifest.metrics["test_accuracy"],
@@ -184,7 +172,7 @@ def _manifest(
         ),
         metrics=metrics,
         history=history,
-        parent=registry.aliases(config.model).readable(LIVE),
+        parent=registry.aliases(config.model).readable(LIVE).to,
         job_id=job_id,
         libraries=libraries(),
         created_at=now(),

@@ -1,3 +1,4 @@
+import getpass
 import gzip
 import json
 from collections.abc import Callable
@@ -315,7 +316,22 @@ def test_promote_says_what_is_served_now(service: Any, inkwell: Call) -> None:
     assert answered.output == "digits version 2 is live.\n"
     _, headers, body = service.requests[-1]
     assert headers["Authorization"] == "Bearer secret"
-    assert json.loads(body) == {"version": 2, "reason": "trusted"}
+    actor = getpass.getuser()
+    assert json.loads(body) == {"version": 2, "reason": "trusted", "actor": actor}
+
+
+def test_rollback_says_what_is_served_again(service: Any, inkwell: Call) -> None:
+    service.on("POST /api/v1/models/digits/rollback", {"version": 1, "previous": 2})
+
+    answered = inkwell("--token", "secret", "rollback", "digits", "--reason", "misreads sevens")
+
+    assert answered.output == "digits version 1 is live, after 2.\n"
+    _, _, body = service.requests[-1]
+    assert json.loads(body) == {
+        "alias": "live",
+        "reason": "misreads sevens",
+        "actor": getpass.getuser(),
+    }
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,20 @@ def test_models_as_json_holds_the_versions_of_each(inkwell: Call) -> None:
     assert (model["name"], model["versions"]) == ("digits", VERSIONS)
 
 
+def test_history_lists_the_moves_with_who_and_why(service: Any, inkwell: Call) -> None:
+    first = {"at": "2026-11-21T10:00:00Z", "alias": "live", "from": None, "to": 1}
+    back = {"at": "2026-11-22T10:00:00Z", "alias": "live", "from": 2, "to": 1}
+    moves = [first | {"reason": "first", "actor": "job 7"}, back | {"reason": "", "actor": "anna"}]
+    service.on("GET /api/v1/models/digits/history", {"history": moves})
+
+    heading, *rows = inkwell("history", "digits").stdout.splitlines()
+
+    assert re.split(r"  +", heading.strip()) == ["at", "alias", "from", "to", "by", "reason"]
+    assert rows[0].split()[2:] == ["live", "1", "job", "7", "first"]
+    assert rows[1].split()[2:] == ["live", "2", "1", "anna"]
+    assert json.loads(inkwell("history", "digits", "--json").stdout) == {"history": moves}
+
+
 def test_jobs_show_how_far_they_are_and_how_they_ended(service: Any, inkwell: Call) -> None:
     error = "Traceback [bold]\n" + "The loss is no longer finite: " + "x" * 200
     page = [

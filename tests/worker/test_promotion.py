@@ -8,7 +8,7 @@ from nncore.registry import Registry
 from nncore.training import Examples
 from tests.conftest import classifier_of, publish
 from worker import datasets
-from worker.promotion import judge
+from worker.promotion import judge, judge_and_promote
 from worker.settings import Settings
 from worker.training import run_training
 
@@ -39,7 +39,7 @@ def random_images(rows, labels=10):
 
 def judge_answers(registry, test, predictions, promote="if_better", labels=DIGITS):
     return judge(
-        registry, "digits", promote=promote, labels=labels, test=test, predictions=predictions
+        registry, "digits", 1, promote=promote, labels=labels, test=test, predictions=predictions
     )
 
 
@@ -69,7 +69,7 @@ def test_a_better_version_goes_live(store):
 
     assert better["promoted"]
     assert "A loss of 0.2 points is ruled out" in better["reason"]
-    assert Registry(store).aliases("digits").all() == {"live": 2}
+    assert Registry(store).aliases("digits").all() == {"live": 2, "previous": 1}
 
 
 def write_idx(folder, train, test):
@@ -140,6 +140,33 @@ def test_a_version_that_the_job_promotes_or_not_is_compared_all_the_same(
     assert verdict.promote is promoted
     assert verdict.reason == f'The job says "{promote}".'
     assert verdict.comparison.numbers()["challenger_accuracy"] == 1
+
+
+def test_of_two_that_are_judged_at_once_the_second_is_judged_by_what_the_first_made_live(
+    registry, monkeypatch
+):
+    publish(registry)
+    test = rightly_answered(registry, 4_000)
+    for seed in (1, 2):
+        publish(registry, seed=seed, live=False)
+    load = registry.load
+
+    def another_is_promoted_meanwhile(model, version):
+        monkeypatch.setattr(registry, "load", load)
+        champion = registry.load(model, version)
+        registry.promote("digits", 2)
+        return champion
+
+    monkeypatch.setattr(registry, "load", another_is_promoted_meanwhile)
+    manifest = registry.manifest("digits", 3)
+    verdict = judge_and_promote(
+        registry, manifest, 3, promote="if_better", test=test, predictions=test.labels
+    )
+
+    assert (verdict.promote, verdict.champion) == (True, 2)
+    assert registry.verdict("digits", 3)["champion"] == 2
+    moves = [(move["from"], move["to"]) for move in registry.aliases("digits").history()]
+    assert moves == [(None, 1), (1, 2), (2, 3)]
 
 
 def test_a_live_version_that_is_damaged_gives_way(registry, tmp_path):

@@ -1,0 +1,119 @@
+"""Aliases of a model: where they stand, moving them, rolling back, their history."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from flask import Blueprint, Response, current_app, request
+
+from nncore.aliases import LIVE, Move, is_version
+from nncore.errors import CorruptVersionError
+from nncore.names import check_alias_name
+from nncore.registry import Registry
+from nncore.specs import describe, escape, unknown
+from service.admin import admin_only
+from service.answers import answer
+from service.bodies import SMALL, read_body
+from service.json_body import read_object
+from service.problems import Problem
+
+bp = Blueprint("aliases", __name__, url_prefix="/api/v1/models")
+
+DEFAULT_ACTOR = "api"
+MAX_TEXTS = {"reason": 2_000, "actor": 200}
+
+
+@bp.get("/<model>/aliases")
+def list_aliases(model: str) -> Response:
+    registry = _registry()
+    registry.require(model)
+    aliases = registry.aliases(model)
+    return answer({"aliases": [_shown(model, aliases.last(name)) for name in aliases.all()]})
+
+
+@bp.get("/<model>/aliases/<alias>")
+def show_alias(model: str, alias: str) -> Response:
+    check_alias_name(alias, "/alias")
+    _registry().resolve(model, alias)
+    return _answer(model, _registry().aliases(model).last(alias))
+
+
+@bp.put("/<model>/aliases/<alias>")
+@admin_only
+def promote(model: str, alias: str) -> Response:
+    body = _body(("version", "reason", "actor"))
+    version = body.get("version")
+    if not is_version(version):
+        detail = f"Expected the number of a version; got {describe(version)}."
+        raise Problem(422, "not-a-version", detail, pointer="/version")
+    return _moved(
+        model, lambda texts: _registry().promote(model, version, alias=alias, **texts), body
+    )
+
+
+@bp.post("/<model>/rollback")
+@admin_only
+def rollback(model: str) -> Response:
+    body = _body(("alias", "reason", "actor"), empty=True)
+    alias = body.get("alias", LIVE)
+    return _moved(model, lambda texts: _registry().rollback(model, alias=alias, **texts), body)
+
+
+@bp.get("/<model>/history")
+def show_history(model: str) -> Response:
+    registry = _registry()
+    registry.require(model)
+    return answer({"history": registry.aliases(model).history()})
+
+
+def _body(known: Collection[str], *, empty: bool = False) -> dict[str, Any]:
+    """Return the body's object, its keys and texts checked; where it may be `empty`, none is {}."""
+    content = read_body(request, limit=SMALL)
+    body = {} if empty and not content else read_object(content)
+    for key in body:
+        if key not in known:
+            detail = unknown("key", key, known)
+            raise Problem(422, "unknown-key", detail, pointer=f"/{escape(key)}")
+    for key, longest in MAX_TEXTS.items():
+        text = body.get(key, "")
+        if not isinstance(text, str) or len(text) > longest:
+            detail = f"Expected a text of at most {longest:,} characters; got {describe(text)}."
+            raise Problem(422, f"not-a-{key}", detail, pointer=f"/{key}")
+    return body
+
+
+def _moved(model: str, move: Callable[[dict[str, Any]], Move], body: dict[str, Any]) -> Response:
+    """Move an alias under the request's conditions and tell where it stands."""
+    texts = {"reason": body.get("reason", ""), "actor": body.get("actor", DEFAULT_ACTOR)}
+    try:
+        return _answer(model, move(texts | {"accept": _accept}))
+    except CorruptVersionError as error:
+        raise Problem(409, "version-damaged", f"The version is damaged: {error}") from None
+
+
+def _accept(tag: str | None) -> bool:
+    """Tell whether the request's If-Match and If-None-Match let an alias of this tag be moved."""
+    wanted, unwanted = request.if_match, request.if_none_match
+    if wanted and not (tag and tag in wanted):
+        return False
+    return not (unwanted and tag and tag in unwanted)
+
+
+def _answer(model: str, move: Move) -> Response:
+    return answer(_shown(model, move), headers={"ETag": f'"{move.tag}"'})
+
+
+def _shown(model: str, move: Move) -> dict[str, Any]:
+    return {
+        "model": model,
+        "alias": move.alias,
+        "version": move.to,
+        "previous": move.before,
+        "at": move.at or None,
+        "reason": move.reason,
+        "actor": move.actor,
+    }
+
+
+def _registry() -> Registry:
+    registry: Registry = current_app.extensions["registry"]
+    return registry
