@@ -1,13 +1,17 @@
 """Pixels in, probabilities out: how a version answers, in the worker and in the service."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from nncore.arrays import Floats, Ints, Pixels, Shape
 from nncore.layers import Dense
 from nncore.losses import Loss
 from nncore.network import Network
-from nncore.registry import Version
 from nncore.scaling import PixelScaler
+
+if TYPE_CHECKING:  # the registry checks what it loads with a classifier
+    from nncore.registry import Version
 
 
 class Classifier:
@@ -37,7 +41,7 @@ class Classifier:
         self._network.params.flags.writeable = False
 
     @classmethod
-    def of(cls, version: Version) -> "Classifier":
+    def of(cls, version: "Version") -> "Classifier":
         """Return what answers with a loaded version."""
         manifest = version.manifest
         return cls(version.network, manifest.pixel_scaling, manifest.loss)

@@ -1,5 +1,7 @@
 """The manifest: all that is known of a version, beside its weights."""
 
+import hashlib
+import json
 import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,7 +36,8 @@ class Manifest:
     """What a version is and where it comes from.
 
     ``layers``, ``input_shape``, ``pixel_scaling``, ``loss`` and ``labels`` say how to answer with
-    it; the rest says how it came to be. ``weights_sha256`` is filled in by the registry.
+    it; the rest says how it came to be. The registry fills in the hashes when it publishes:
+    ``golden_sha256`` where there are golden vectors, ``manifest_sha256`` last, of all the others.
     """
 
     model: str
@@ -53,6 +56,8 @@ class Manifest:
     libraries: dict[str, str]
     created_at: str
     weights_sha256: str = ""
+    golden_sha256: str = ""
+    manifest_sha256: str = ""
     schema: int = SCHEMA
 
     @classmethod
@@ -75,6 +80,11 @@ class Manifest:
         """Return the manifest as JSON values."""
         values: dict[str, Any] = to_json(self)
         return values
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all that the manifest says but `manifest_sha256`, as JSON."""
+        values = self.to_dict() | {"manifest_sha256": ""}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def build_network(self) -> Network:
         """Return the network, its parameters still 0. Raises CorruptVersionError."""

@@ -2,8 +2,9 @@
 
 Layout, below the store::
 
-    models/<model>/versions/<n>/weights.safetensors, manifest.json    immutable
-    models/<model>/versions/<n>/report/                               what was found out about it
+    models/<model>/versions/<n>/                                      immutable
+        weights.safetensors, golden.safetensors, manifest.json
+        report/                                                       what was found out about it
     models/<model>/aliases/<alias>                                    its last move
     models/<model>/aliases/history.jsonl                              who, when, from, to, why
 
@@ -25,6 +26,7 @@ import numpy as np
 
 from nncore.aliases import LIVE as LIVE
 from nncore.aliases import PREVIOUS, Aliases, Move, Stamp, anything, parse_moment
+from nncore.classifier import Classifier
 from nncore.durable import replace_file, sync_folder, write_file
 from nncore.errors import (
     CorruptVersionError,
@@ -33,6 +35,7 @@ from nncore.errors import (
     ShapeError,
     VersionInUseError,
 )
+from nncore.golden import Golden
 from nncore.manifest import Manifest
 from nncore.names import check_alias_name, check_model_name, is_alias_name, is_model_name
 from nncore.network import Network
@@ -40,6 +43,7 @@ from nncore.specs import wrong
 from nncore.weights import decode_weights, encode_weights
 
 WEIGHTS_FILE = "weights.safetensors"
+GOLDEN_FILE = "golden.safetensors"
 MANIFEST_FILE = "manifest.json"
 REPORT_FOLDER = "report"
 VERDICT_FILE = "verdict.json"
@@ -76,7 +80,9 @@ class Registry:
         """Return the model's aliases, to look at. To move one, `promote`."""
         return Aliases(self._folder(model) / "aliases")
 
-    def publish(self, model: str, network: Network, manifest: Manifest) -> int:
+    def publish(
+        self, model: str, network: Network, manifest: Manifest, golden: Golden | None = None
+    ) -> int:
         """Store a new version and return its number.
 
         Everything is written into a hidden folder, put on the disk, and renamed to the next free
@@ -89,7 +95,9 @@ class Registry:
         network : Network
             Its parameters are what is stored.
         manifest : Manifest
-            ``weights_sha256`` is filled in here.
+            The hashes are filled in here.
+        golden : Golden, optional
+            What the version must answer wherever it is loaded.
 
         Raises
         ------
@@ -101,11 +109,8 @@ class Registry:
         versions.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=versions))
         try:
-            weights = encode_weights(network.to_tensors())
-            digest = hashlib.sha256(weights).hexdigest()
-            manifest = dataclasses.replace(manifest, weights_sha256=digest)
-            write_file(staging / WEIGHTS_FILE, weights)
-            write_file(staging / MANIFEST_FILE, _to_json(manifest.to_dict()))
+            for name, content in _files(network, manifest, golden).items():
+                write_file(staging / name, content)
             staging.chmod(0o755)
             sync_folder(staging)
             number = self._rename_to_next(staging, versions)
@@ -262,17 +267,7 @@ class Registry:
             If the weights are not those whose SHA-256 the manifest names.
         """
         manifest = self.manifest(model, version)
-        try:
-            content = (self._versions(model) / str(version) / WEIGHTS_FILE).read_bytes()
-        except FileNotFoundError as error:
-            raise CorruptVersionError(f"{WEIGHTS_FILE} is missing.") from error
-        digest = hashlib.sha256(content).hexdigest()
-        if digest != manifest.weights_sha256:
-            raise CorruptVersionError(
-                f"{WEIGHTS_FILE} has SHA-256 {digest}; the manifest names "
-                f"{manifest.weights_sha256}."
-            )
-        return manifest, content
+        return manifest, self._read(model, version, WEIGHTS_FILE, manifest.weights_sha256)
 
     def load(self, model: str, version: int) -> Version:
         """Return the version with its network, after checking that it is what was published.
@@ -282,7 +277,8 @@ class Registry:
         NotFoundError
             If there is no such version.
         CorruptVersionError
-            If the weights are not those whose SHA-256 the manifest names, or do not fit it.
+            If a file is not that whose SHA-256 the manifest names, or does not fit it, or the
+            version answers its golden inputs otherwise than when it was made.
         """
         manifest, content = self.files(model, version)
         network = manifest.build_network()
@@ -292,7 +288,13 @@ class Registry:
             raise CorruptVersionError(f"{WEIGHTS_FILE} does not fit the layers: {error}") from error
         if not np.isfinite(network.params).all():
             raise CorruptVersionError(f"{WEIGHTS_FILE} holds NaN or Infinity.")
-        return Version(version, network, manifest)
+        if manifest.manifest_sha256 and manifest.manifest_sha256 != manifest.digest():
+            raise CorruptVersionError(f"{MANIFEST_FILE} is not as it was published.")
+        loaded = Version(version, network, manifest)
+        if manifest.golden_sha256:
+            golden = self._read(model, version, GOLDEN_FILE, manifest.golden_sha256)
+            Golden.decode(golden).check(Classifier.of(loaded))
+        return loaded
 
     def delete(self, model: str, version: int) -> None:
         """Remove a version. Raises NotFoundError; VersionInUseError where an alias names it."""
@@ -345,6 +347,17 @@ class Registry:
             else:
                 return number
 
+    def _read(self, model: str, version: int, name: str, sha256: str) -> bytes:
+        """Return a file of a version after checking its hash. Raises CorruptVersionError."""
+        try:
+            content = (self._versions(model) / str(version) / name).read_bytes()
+        except FileNotFoundError as error:
+            raise CorruptVersionError(f"{name} is missing.") from error
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != sha256:
+            raise CorruptVersionError(f"{name} has SHA-256 {digest}; the manifest names {sha256}.")
+        return content
+
     def _require(self, model: str, version: int) -> Path:
         folder = self._versions(model) / str(version)
         if not folder.is_dir():
@@ -369,6 +382,21 @@ class Registry:
 
     def _versions(self, model: str) -> Path:
         return self._folder(model) / "versions"
+
+
+def _files(network: Network, manifest: Manifest, golden: Golden | None) -> dict[str, bytes]:
+    """Return what a version's folder holds, by name; the manifest names the hashes of the rest."""
+    files = {WEIGHTS_FILE: encode_weights(network.to_tensors())}
+    if golden is not None:
+        files[GOLDEN_FILE] = golden.encode()
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    manifest = dataclasses.replace(
+        manifest,
+        weights_sha256=hashes[WEIGHTS_FILE],
+        golden_sha256=hashes.get(GOLDEN_FILE, ""),
+    )
+    manifest = dataclasses.replace(manifest, manifest_sha256=manifest.digest())
+    return files | {MANIFEST_FILE: _to_json(manifest.to_dict())}
 
 
 def _names(folder: Path) -> list[str]:

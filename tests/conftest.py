@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nncore.classifier import Classifier
+from nncore.golden import Golden
 from nncore.idx import read_idx
 from nncore.layers import Dense, ReLU
 from nncore.losses import SoftmaxCrossEntropy
@@ -43,7 +44,9 @@ def publish(registry, *, model="digits", seed=0, live=True):
         libraries=libraries(),
         created_at=now(),
     )
-    number = registry.publish(model, network, manifest)
+    images = np.random.default_rng(0).integers(0, 256, (40, 784)).astype(np.uint8)
+    golden = Golden.of(Classifier(network, manifest.pixel_scaling, manifest.loss), images)
+    number = registry.publish(model, network, manifest, golden)
     if live:
         registry.promote(model, number, reason="test")
     return number

@@ -11,6 +11,7 @@ from nncore.arrays import Ints
 from nncore.classifier import Classifier
 from nncore.config import TrainConfig
 from nncore.datasets import DATASETS
+from nncore.golden import Golden
 from nncore.manifest import Manifest, TrainedOn, libraries, now
 from nncore.metrics import accuracy, confusion_matrix
 from nncore.network import Network
@@ -76,12 +77,14 @@ def run_training(
             scaler=scaler,
             on_epoch=on_epoch,
         )
-    predictions = Classifier(network, scaler, config.loss).predict(dataset.test.pixels)
+    classifier = Classifier(network, scaler, config.loss)
+    predictions = classifier.predict(dataset.test.pixels)
     metrics = measure(network, scaler, config, dataset.test, predictions)
     metrics |= {"training_seconds": round(time.perf_counter() - started, 3)}
     registry = Registry(settings.store)
     manifest = _manifest(config, dataset, network, scaler, metrics, history, registry, job_id)
-    return _publish(registry, config, network, manifest, dataset.test, predictions)
+    golden = Golden.of(classifier, dataset.test.pixels)
+    return _publish(registry, config, network, manifest, golden, dataset.test, predictions)
 
 
 def blas_threads(config: TrainConfig) -> int | None:
@@ -133,10 +136,11 @@ def _publish(
     config: TrainConfig,
     network: Network,
     manifest: Manifest,
+    golden: Golden,
     test: Examples,
     predictions: Ints,
 ) -> dict[str, Any]:
-    version = registry.publish(config.model, network, manifest)
+    version = registry.publish(config.model, network, manifest, golden)
     verdict = judge_and_promote(
         registry, manifest, version, promote=config.promote, test=test, predictions=predictions
     )

@@ -82,6 +82,26 @@ def test_a_damaged_version_is_refused_and_the_old_one_keeps_answering(client, re
     assert client.get("/readyz").json["refused"] == []
 
 
+@pytest.mark.parametrize("name", ["weights.safetensors", "golden.safetensors", "manifest.json"])
+def test_one_byte_flipped_the_version_is_refused_the_old_one_answers_and_readyz_tells(
+    client, registry, settings, name
+):
+    publish(registry, seed=1)
+    assert predict(client).json["version"] == 1
+    path = settings.store / f"models/digits/versions/{publish(registry, seed=2)}" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 16
+    path.write_bytes(content)
+
+    served = predict(client).json["version"]
+    ready = client.get("/readyz")
+
+    assert (served, ready.status_code, ready.json["version"]) == (1, 200, 1)
+    assert ready.json["refused"][0]["model"] == "digits"
+    assert name in ready.json["refused"][0]["reason"]
+    assert predict(client, "/api/v1/models/digits/versions/2/predict").status_code == 503
+
+
 def test_a_damaged_version_with_nothing_before_it_is_told(client, registry, settings):
     publish(registry)
     (settings.store / "models/digits/versions/1/manifest.json").write_text("{")

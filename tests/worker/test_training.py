@@ -6,6 +6,7 @@ import pytest
 
 from nncore.config import TrainConfig
 from nncore.errors import NonFiniteLossError
+from nncore.golden import Golden
 from nncore.metrics import accuracy
 from nncore.registry import Registry
 from nncore.training import Examples
@@ -50,6 +51,16 @@ def test_the_manifest_tells_how_the_version_came_to_be(store):
     assert [line["epoch"] for line in manifest.history] == [1, 2, 3]
     assert np.sum(manifest.metrics["confusion_matrix"]) == manifest.metrics["test_rows"] == 360
     assert TrainConfig.from_dict(manifest.config).to_dict() == manifest.config
+
+
+def test_a_version_has_golden_vectors_of_what_was_measured(store):
+    run(store)
+
+    golden = Golden.decode((store / "models/digits/versions/1/golden.safetensors").read_bytes())
+    test = datasets.load("digits", Settings(store=store)).test
+    assert golden.inputs.shape == (32, 784)
+    assert {row.tobytes() for row in golden.inputs} <= {row.tobytes() for row in test.pixels}
+    golden.check(classifier_of(Registry(store), 1))
 
 
 def test_same_seed_and_data_give_the_same_weights(store):
