@@ -122,9 +122,9 @@ class Client:
         """Return one model with its aliases."""
         return self._call("GET", f"/api/v1/models/{_part(model)}")
 
-    def versions(self, model: str) -> Answer:
-        """Return the versions of a model."""
-        return self._call("GET", f"/api/v1/models/{_part(model)}/versions")
+    def versions(self, model: str, **query: str | int) -> Answer:
+        """Return a page of a model's versions, newest first; `limit`, `cursor` narrow it."""
+        return self._call("GET", f"/api/v1/models/{_part(model)}/versions", params=query)
 
     def promote(
         self,

@@ -11,14 +11,14 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the answer
 
 
 @click.command()
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
 @as_json
 @click.pass_obj
-def models(settings: Settings, as_json: bool) -> None:
-    """List the models and their versions."""
+def models(settings: Settings, limit: int, as_json: bool) -> None:
+    """List the models and the newest versions of each."""
     with Client.from_settings(settings) as client:
-        answer = client.models()
-        listed = answer["models"]
-        versions = {m["name"]: client.versions(m["name"])["versions"] for m in listed}
+        listed = client.models()["models"]
+        versions = {m["name"]: client.versions(m["name"], limit=limit)["versions"] for m in listed}
     if as_json:
         print_json([model | {"versions": versions[model["name"]]} for model in listed])
         return

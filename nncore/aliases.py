@@ -5,28 +5,25 @@ one replaced file is the whole change. Its line in the history follows; where a 
 between, the file tells it. A file with a bare number, written by hand, will do too.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, TypeGuard
 
 from nncore.durable import replace_file
 from nncore.errors import AliasMovedError, CorruptVersionError
 from nncore.manifest import now
+from nncore.model_folder import ModelFolder, Stamp
 from nncore.names import is_alias_name
 
 LIVE = "live"
 PREVIOUS = "previous"  # what `live` named before; it has no file of its own
 HISTORY_FILE = "history.jsonl"
-
-Stamp = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -81,10 +78,11 @@ def anything(tag: str | None) -> bool:
 
 
 class Aliases:
-    """The aliases of one model, in `folder`, which need not exist yet."""
+    """The aliases of one model, in the folder ``aliases`` of its own, which need not exist yet."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, model: ModelFolder) -> None:
+        self._model = model
+        self._folder = model.path / "aliases"
 
     def last(self, alias: str) -> Move:
         """Return the last move of `alias`. Raises CorruptVersionError."""
@@ -156,8 +154,8 @@ class Aliases:
         OSError
             If the disk is full or not writable; the alias stays where it was.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self._locked():
+        with self._model.locked():
+            self._folder.mkdir(exist_ok=True)
             last = self.readable(alias)
             if not accept(last.tag):
                 raise AliasMovedError(f"{alias!r} names {last.to or 'nothing'} now.")
@@ -211,13 +209,6 @@ class Aliases:
             file.write(newline + line)
             file.flush()
             os.fsync(file.fileno())
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Let one process at a time move an alias: `from` in the history is what it was."""
-        with (self._folder / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
 
 def parse_moment(text: str) -> datetime | None:

@@ -14,10 +14,8 @@ It needs no server: what the files say is what is live. Nothing is created by lo
 import dataclasses
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,18 +23,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nncore.aliases import LIVE as LIVE
-from nncore.aliases import PREVIOUS, Aliases, Move, Stamp, anything, parse_moment
+from nncore.aliases import PREVIOUS, Aliases, Move, anything, parse_moment
 from nncore.classifier import Classifier
-from nncore.durable import replace_file, sync_folder, write_file
 from nncore.errors import (
     CorruptVersionError,
     NotFoundError,
     NothingBeforeError,
+    RegistryError,
     ShapeError,
     VersionInUseError,
 )
 from nncore.golden import Golden
 from nncore.manifest import Manifest
+from nncore.model_folder import MANIFEST_FILE, REPORT_FOLDER, ModelFolder, Stamp, is_number, names
 from nncore.names import check_alias_name, check_model_name, is_alias_name, is_model_name
 from nncore.network import Network
 from nncore.specs import wrong
@@ -44,8 +43,6 @@ from nncore.weights import decode_weights, encode_weights
 
 WEIGHTS_FILE = "weights.safetensors"
 GOLDEN_FILE = "golden.safetensors"
-MANIFEST_FILE = "manifest.json"
-REPORT_FOLDER = "report"
 VERDICT_FILE = "verdict.json"
 
 
@@ -65,29 +62,34 @@ class Registry:
 
     def models(self) -> list[str]:
         """Return the names of all models that have a version, sorted."""
-        names = _names(self._models)
-        return sorted(name for name in names if is_model_name(name) and self.versions(name))
+        known = filter(is_model_name, names(self._models))
+        return sorted(name for name in known if self.newest(name, 1))
 
     def versions(self, model: str) -> list[int]:
         """Return the numbers of the model's versions, ascending; none for an unknown model."""
-        return sorted(int(name) for name in _names(self._versions(model)) if _is_number(name))
+        return self._folder(model).numbers()
+
+    def newest(self, model: str, limit: int, below: int | None = None) -> list[int]:
+        """Return the numbers of the newest versions, descending; only those under `below`."""
+        return self._folder(model).newest(limit, below)
 
     def require(self, model: str) -> None:
         """Raise NotFoundError, naming those that exist, unless there is such a model."""
-        self._existing(model)
+        if not self.newest(model, 1):
+            known = ", ".join(self.models()) or "none yet"
+            raise NotFoundError(f"There is no model {model!r}. There is: {known}.")
 
     def aliases(self, model: str) -> Aliases:
         """Return the model's aliases, to look at. To move one, `promote`."""
-        return Aliases(self._folder(model) / "aliases")
+        return Aliases(self._folder(model))
 
     def publish(
         self, model: str, network: Network, manifest: Manifest, golden: Golden | None = None
     ) -> int:
         """Store a new version and return its number.
 
-        Everything is written into a hidden folder, put on the disk, and renamed to the next free
-        number. So no reader ever sees half a version, and of two workers that publish at once
-        each gets a number of its own.
+        It is there whole or not at all, and of two workers that publish at once each gets a number
+        of its own: `ModelFolder.publish`.
 
         Parameters
         ----------
@@ -105,20 +107,7 @@ class Registry:
             If the disk is full or not writable; nothing is left behind then.
         """
         check_model_name(model, "/model")
-        versions = self._versions(model)
-        versions.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=versions))
-        try:
-            for name, content in _files(network, manifest, golden).items():
-                write_file(staging / name, content)
-            staging.chmod(0o755)
-            sync_folder(staging)
-            number = self._rename_to_next(staging, versions)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
-        sync_folder(versions)
-        return number
+        return self._folder(model).publish(_files(network, manifest, golden))
 
     def promote(
         self,
@@ -145,7 +134,14 @@ class Registry:
         if alias == PREVIOUS:
             raise wrong("/alias", f"{PREVIOUS!r} is what {LIVE!r} named before: move that.")
         self.load(model, version)
-        return self.aliases(model).move(alias, version, reason=reason, actor=actor, accept=accept)
+
+        def accept_existing(tag: str | None) -> bool:
+            self._require(model, version)  # it may have been deleted meanwhile
+            return accept(tag)
+
+        return self.aliases(model).move(
+            alias, version, reason=reason, actor=actor, accept=accept_existing
+        )
 
     def rollback(
         self,
@@ -195,7 +191,7 @@ class Registry:
         NotFoundError
             If there is no such model, version or alias; the message names those that exist.
         """
-        if _is_number(reference):
+        if is_number(reference):
             self._require(model, int(reference))
             return int(reference)
         alias, at, time = reference.partition("@")
@@ -203,11 +199,9 @@ class Registry:
             return self._resolve_then(model, alias, time)
         number = self.aliases(model).get(alias) if is_alias_name(reference) else None
         if number is None:
-            versions = self._existing(model)
-            known = [*self.aliases(model).all(), *map(str, versions[-20:])]
             raise NotFoundError(
                 f"Model {model!r} has no version or alias {reference[:80]!r}. "
-                f"It has: {', '.join(known)}."
+                f"It has: {', '.join([*self.aliases(model).all(), *self._known(model)])}."
             )
         return number
 
@@ -215,22 +209,18 @@ class Registry:
         """Return the version's manifest. Raises NotFoundError, CorruptVersionError."""
         folder = self._require(model, version)
         try:
-            values = json.loads((folder / MANIFEST_FILE).read_bytes())
+            values = json.loads(folder.read(version, MANIFEST_FILE))
         except (ValueError, RecursionError, FileNotFoundError, IsADirectoryError) as error:
             raise CorruptVersionError(f"{MANIFEST_FILE} cannot be read: {error}") from error
         return Manifest.from_dict(values)
 
     def add_report(self, model: str, version: int, files: Mapping[str, bytes]) -> None:
         """Lay files beside a version; each is there whole or not at all. Raises NotFoundError."""
-        folder = self._require(model, version) / REPORT_FOLDER
-        folder.mkdir(exist_ok=True)
-        for name, content in files.items():
-            replace_file(folder / name, content)
+        self._require(model, version).add_report(version, files)
 
     def report(self, model: str, version: int) -> list[str]:
         """Return the names of the files in a version's report, sorted. Raises NotFoundError."""
-        folder = self._require(model, version) / REPORT_FOLDER
-        return sorted(name for name in _names(folder) if not name.startswith("."))
+        return self._require(model, version).report(version)
 
     def report_file(self, model: str, version: int, name: str) -> bytes:
         """Return a file of a version's report. Raises NotFoundError, naming those there are."""
@@ -240,7 +230,7 @@ class Registry:
                 f"The report of {model!r} version {version} has no file {name[:80]!r}. "
                 f"It has: {', '.join(known) or 'none'}."
             )
-        return (self._versions(model) / str(version) / REPORT_FOLDER / name).read_bytes()
+        return self._folder(model).read(version, f"{REPORT_FOLDER}/{name}")
 
     def verdict(self, model: str, version: int) -> dict[str, Any] | None:
         """Return how a version was judged when it was new, or None. Raises NotFoundError."""
@@ -249,12 +239,8 @@ class Registry:
         return _object(self.report_file(model, version, VERDICT_FILE))
 
     def stamp(self, model: str, version: int) -> Stamp | None:
-        """Return what changes if another version takes this one's place on disk: one stat."""
-        try:
-            status = os.stat(self._versions(model) / str(version) / MANIFEST_FILE)
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_ino
+        """Return what changes if another version takes this one's place: one stat."""
+        return self._folder(model).stamp(version)
 
     def files(self, model: str, version: int) -> tuple[Manifest, bytes]:
         """Return the version's manifest and its weights' file, after checking that they belong.
@@ -297,27 +283,56 @@ class Registry:
         return loaded
 
     def delete(self, model: str, version: int) -> None:
-        """Remove a version. Raises NotFoundError; VersionInUseError where an alias names it."""
-        folder = self._require(model, version)
-        naming = [name for name, number in self.aliases(model).all().items() if number == version]
-        if naming:
-            raise VersionInUseError(
-                f"Version {version} of {model!r} is named by: {', '.join(naming)}."
-            )
-        removed = Path(tempfile.mkdtemp(prefix=".removed-", dir=folder.parent))
-        folder.rename(removed / folder.name)
-        shutil.rmtree(removed)
+        """Remove a version; its number is not given again.
 
-    def prune(self, model: str, keep: int) -> list[int]:
-        """Remove all but the newest `keep` versions (at least 1) and those that an alias names.
-
-        The newest always stays, so that no number is given twice. Returns what was removed.
+        Raises
+        ------
+        NotFoundError
+            If there is no such version.
+        VersionInUseError
+            If an alias names it.
         """
-        named = set(self.aliases(model).all().values())
-        old = [v for v in self.versions(model)[: -max(keep, 1)] if v not in named]
-        for version in old:
-            self.delete(model, version)
-        return old
+        folder = self._require(model, version)
+        with folder.locked():
+            aliases = self.aliases(model).all()
+            naming = [name for name, number in aliases.items() if number == version]
+            if naming:
+                raise VersionInUseError(
+                    f"Version {version} of {model!r} is named by: {', '.join(naming)}."
+                )
+            self._require(model, version)
+            folder.delete(version)
+
+    def prune(self, model: str, *, last: int, best: int = 0) -> list[int]:
+        """Remove old versions and return their numbers, ascending.
+
+        Parameters
+        ----------
+        model : str
+        last : int
+            How many of the newest stay; at least 1.
+        best : int
+            How many of those with the highest test accuracy stay, the newer of two that are equal.
+
+        What an alias names stays too.
+        """
+        numbers = self.versions(model)
+        by_accuracy = sorted(numbers, key=lambda n: (self._test_accuracy(model, n), n))
+        kept = {*numbers[-max(last, 1) :], *by_accuracy[len(numbers) - best :]}
+        removed = []
+        for version in sorted(set(numbers) - kept):
+            # Named by an alias, perhaps since a moment ago; or removed by another process.
+            with suppress(VersionInUseError, NotFoundError):
+                self.delete(model, version)
+                removed.append(version)
+        return removed
+
+    def _test_accuracy(self, model: str, version: int) -> float:
+        """Return the test accuracy that the manifest tells; -1 where it tells none."""
+        try:
+            return float(self.manifest(model, version).metrics["test_accuracy"])
+        except (RegistryError, KeyError, TypeError, ValueError):
+            return -1.0
 
     def _resolve_then(self, model: str, alias: str, time: str) -> int:
         """Return the number that `alias` named at a time. Raises NotFoundError."""
@@ -334,23 +349,10 @@ class Registry:
             raise NotFoundError(f"{alias!r} of model {model!r} named nothing at {time}.")
         return number
 
-    def _rename_to_next(self, staging: Path, versions: Path) -> int:
-        taken = [int(name) for name in _names(versions) if _is_number(name)]
-        number = max(taken, default=0) + 1
-        while True:
-            try:
-                staging.rename(versions / str(number))
-            except OSError:
-                if not (versions / str(number)).exists():
-                    raise
-                number += 1
-            else:
-                return number
-
     def _read(self, model: str, version: int, name: str, sha256: str) -> bytes:
         """Return a file of a version after checking its hash. Raises CorruptVersionError."""
         try:
-            content = (self._versions(model) / str(version) / name).read_bytes()
+            content = self._folder(model).read(version, name)
         except FileNotFoundError as error:
             raise CorruptVersionError(f"{name} is missing.") from error
         digest = hashlib.sha256(content).hexdigest()
@@ -358,30 +360,25 @@ class Registry:
             raise CorruptVersionError(f"{name} has SHA-256 {digest}; the manifest names {sha256}.")
         return content
 
-    def _require(self, model: str, version: int) -> Path:
-        folder = self._versions(model) / str(version)
-        if not folder.is_dir():
-            versions = self._existing(model)
+    def _require(self, model: str, version: int) -> ModelFolder:
+        """Return the folder of the version's model. Raises NotFoundError."""
+        folder = self._folder(model)
+        if not folder.has(version):
             raise NotFoundError(
                 f"Model {model!r} has no version {version}. "
-                f"It has: {', '.join(map(str, versions[-20:]))}."
+                f"It has: {', '.join(self._known(model))}."
             )
         return folder
 
-    def _existing(self, model: str) -> list[int]:
-        versions = self.versions(model)
-        if not versions:
-            known = ", ".join(self.models()) or "none yet"
-            raise NotFoundError(f"There is no model {model!r}. There is: {known}.")
-        return versions
+    def _known(self, model: str) -> list[str]:
+        """Return the newest versions' numbers, for messages. Raises NotFoundError."""
+        self.require(model)
+        return [str(number) for number in reversed(self.newest(model, 20))]
 
-    def _folder(self, model: str) -> Path:
+    def _folder(self, model: str) -> ModelFolder:
         if not is_model_name(model):
             raise NotFoundError(f"{model[:80]!r} cannot name a model.")
-        return self._models / model
-
-    def _versions(self, model: str) -> Path:
-        return self._folder(model) / "versions"
+        return ModelFolder(self._models / model)
 
 
 def _files(network: Network, manifest: Manifest, golden: Golden | None) -> dict[str, bytes]:
@@ -397,17 +394,6 @@ def _files(network: Network, manifest: Manifest, golden: Golden | None) -> dict[
     )
     manifest = dataclasses.replace(manifest, manifest_sha256=manifest.digest())
     return files | {MANIFEST_FILE: _to_json(manifest.to_dict())}
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdigit() and len(name) <= 12 and name[0] != "0"
 
 
 def _object(content: bytes) -> dict[str, Any] | None:

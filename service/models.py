@@ -7,7 +7,9 @@ from flask import Blueprint, Response, current_app
 from nncore.aliases import LIVE
 from nncore.errors import RegistryError
 from nncore.registry import Registry
+from service.admin import admin_only
 from service.answers import answer
+from service.query import page_limit, query_number
 
 bp = Blueprint("models", __name__, url_prefix="/api/v1/models")
 
@@ -30,8 +32,19 @@ def list_versions(model: str) -> Response:
     registry = _registry()
     aliases = registry.aliases(model).all()
     registry.require(model)
-    numbers = reversed(registry.versions(model))
-    return answer({"versions": [_summary(registry, model, n, aliases) for n in numbers]})
+    limit, below = page_limit(), query_number("cursor", None, at_most=10**12)
+    page = registry.newest(model, limit + 1, below)
+    cursor = str(page[limit - 1]) if len(page) > limit else None
+    rows = [_summary(registry, model, number, aliases) for number in page[:limit]]
+    return answer({"versions": rows, "next_cursor": cursor})
+
+
+@bp.delete("/<model>/versions/<version>")
+@admin_only
+def delete_version(model: str, version: str) -> Response:
+    registry = _registry()
+    registry.delete(model, registry.resolve(model, version))
+    return Response(status=204)
 
 
 @bp.get("/<model>/versions/<version>")
@@ -45,13 +58,13 @@ def show_version(model: str, version: str) -> Response:
 
 
 def _model(registry: Registry, name: str) -> dict[str, Any]:
-    aliases, versions = registry.aliases(name).all(), registry.versions(name)
+    aliases, latest = registry.aliases(name).all(), registry.newest(name, 1)
     return {
         "name": name,
         "live": aliases.get(LIVE),
         "aliases": aliases,
-        "latest": versions[-1],
-        "versions": len(versions),
+        "latest": latest[0] if latest else None,
+        "versions": len(registry.versions(name)),
     }
 
 

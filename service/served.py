@@ -6,9 +6,9 @@ import time
 from collections import OrderedDict
 from typing import NamedTuple
 
-from nncore.aliases import Stamp
 from nncore.classifier import Classifier
 from nncore.errors import CorruptVersionError, NotFoundError, RegistryError
+from nncore.model_folder import Stamp
 from nncore.names import is_alias_name
 from nncore.registry import Registry
 

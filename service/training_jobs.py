@@ -10,11 +10,10 @@ from service.bodies import SMALL, read_body
 from service.job_queue import JobQueue
 from service.json_body import read_object
 from service.problems import Problem
+from service.query import page_limit, query_number
 
 bp = Blueprint("training_jobs", __name__, url_prefix="/api/v1/jobs")
 
-DEFAULT_PAGE = 20
-MAX_PAGE = 100
 STATUSES = (
     "queued",
     "started",
@@ -56,23 +55,13 @@ def list_jobs() -> Response:
     if status is not None and status not in STATUSES:
         raise Problem(422, "unknown-status", unknown("status", status, STATUSES))
     page = _queue().page(
-        limit=_number("limit", DEFAULT_PAGE, at_most=MAX_PAGE) or DEFAULT_PAGE,
-        cursor=_number("cursor", None, at_most=2**53),
+        limit=page_limit(),
+        cursor=query_number("cursor", None, at_most=2**53),
         status=status,
         model=request.args.get("model"),
     )
     cursor = None if page.next_cursor is None else str(page.next_cursor)
     return answer({"jobs": page.jobs, "next_cursor": cursor})
-
-
-def _number(name: str, default: int | None, *, at_most: int) -> int | None:
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= at_most:
-        detail = f"?{name}= wants a whole number from 1 to {at_most}; got {text[:80]!r}."
-        raise Problem(422, "not-a-number", detail)
-    return int(text)
 
 
 def _queue() -> JobQueue:

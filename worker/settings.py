@@ -7,6 +7,8 @@ from pathlib import Path
 
 from nncore.logs import FORMATS
 
+MAX_COUNT = 1_000_000
+
 
 class SettingsError(ValueError):
     """A variable of the environment holds what it must not."""
@@ -20,6 +22,8 @@ class Settings:
     redis_url: str = "redis://127.0.0.1:6379/0"
     queue: str = "training"
     mnist_dir: Path | None = None
+    keep_last: int | None = None
+    keep_best: int = 0
     log: str = "text"
 
     @classmethod
@@ -31,6 +35,8 @@ class Settings:
             redis_url=given.get("INKWELL_REDIS_URL", cls.redis_url),
             queue=given.get("INKWELL_QUEUE", cls.queue),
             mnist_dir=Path(given["INKWELL_MNIST_DIR"]) if "INKWELL_MNIST_DIR" in given else None,
+            keep_last=_count(given, "INKWELL_KEEP_LAST"),
+            keep_best=_count(given, "INKWELL_KEEP_BEST") or cls.keep_best,
             log=given.get("INKWELL_LOG", cls.log),
         )
         if settings.log not in FORMATS:
@@ -38,3 +44,12 @@ class Settings:
                 f"INKWELL_LOG: expected {' or '.join(FORMATS)}; got {settings.log!r}."
             )
         return settings
+
+
+def _count(given: Mapping[str, str], name: str) -> int | None:
+    text = given.get(name)
+    if text is None:
+        return None
+    if not text.isdecimal() or not text.isascii() or not 1 <= int(text) <= MAX_COUNT:
+        raise SettingsError(f"{name}: expected a number from 1 to {MAX_COUNT:,}; got {text!r}.")
+    return int(text)

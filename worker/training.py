@@ -1,5 +1,6 @@
 """A training run: data, network, training, measures, a published version."""
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,8 @@ from worker import datasets
 from worker.datasets import Dataset
 from worker.promotion import judge_and_promote
 from worker.settings import Settings
+
+log = logging.getLogger(__name__)
 
 PRODUCT_FOR_ALL_CORES = 50_000_000  # multiplications: batch rows x weights of the largest layer
 
@@ -84,7 +87,9 @@ def run_training(
     registry = Registry(settings.store)
     manifest = _manifest(config, dataset, network, scaler, metrics, history, registry, job_id)
     golden = Golden.of(classifier, dataset.test.pixels)
-    return _publish(registry, config, network, manifest, golden, dataset.test, predictions)
+    result = _publish(registry, config, network, manifest, golden, dataset.test, predictions)
+    remove_old(registry, config.model, settings)
+    return result
 
 
 def blas_threads(config: TrainConfig) -> int | None:
@@ -125,6 +130,19 @@ def measure(
         "test_rows": len(test.labels),
         "confusion_matrix": confusion_matrix(predictions, test.labels, classes).tolist(),
     }
+
+
+def remove_old(registry: Registry, model: str, settings: Settings) -> None:
+    """Remove the versions that the settings do not keep. A disk that refuses harms no run."""
+    if settings.keep_last is None and not settings.keep_best:
+        return
+    try:
+        removed = registry.prune(model, last=settings.keep_last or 1, best=settings.keep_best)
+    except OSError as error:
+        log.warning("Old versions of %r could not be removed: %s", model, error)
+    else:
+        if removed:
+            log.info("Removed versions of %r: %s.", model, ", ".join(map(str, removed)))
 
 
 def _rows(examples: Examples, rows: Ints) -> Examples:

@@ -31,7 +31,7 @@ def job(status: str, **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def with_models(service: Any) -> None:
     service.on("GET /api/v1/models", {"models": [{"name": "digits", "live": 1}]})
-    service.on("GET /api/v1/models/digits/versions", {"versions": VERSIONS})
+    service.on("GET /api/v1/models/digits/versions?limit=20", {"versions": VERSIONS})
 
 
 @pytest.mark.usefixtures("with_models")

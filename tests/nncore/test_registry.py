@@ -1,13 +1,14 @@
 import hashlib
 import json
 import os
+import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
 import pytest
 
-from nncore import registry as registry_module
+from nncore import model_folder
 from nncore.errors import CorruptVersionError, NotFoundError, VersionInUseError
 from nncore.layers import Dense, ReLU
 from nncore.losses import SoftmaxCrossEntropy
@@ -90,16 +91,17 @@ def test_the_layout_on_disk_is_the_promised_one(registry, tmp_path):
         "versions/1/manifest.json",
         "aliases/live",
         "aliases/history.jsonl",
-        "aliases/.lock",
+        ".latest",
+        ".lock",
     }
     assert json.loads((folder / "aliases" / "live").read_text())["to"] == 1
 
 
 def test_publish_is_invisible_until_complete(registry, monkeypatch):
     seen = []
-    sync = registry_module.sync_folder
+    sync = model_folder.sync_folder
     monkeypatch.setattr(
-        registry_module, "sync_folder", lambda p: (seen.append(registry.versions("m")), sync(p))
+        model_folder, "sync_folder", lambda p: (seen.append(registry.versions("m")), sync(p))
     )
 
     registry.publish("m", network(), manifest())
@@ -112,12 +114,13 @@ def test_a_publish_that_fails_leaves_nothing(registry, tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(registry_module, "write_file", full)
+    monkeypatch.setattr(model_folder, "write_file", full)
 
     with pytest.raises(OSError, match="No space left"):
         registry.publish("m", network(), manifest())
 
-    assert list((tmp_path / "models" / "m" / "versions").iterdir()) == []
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+    assert list((tmp_path / "models/m/.staging").iterdir()) == []
 
 
 def test_processes_that_publish_at_once_each_get_their_own_numbers(tmp_path):
@@ -126,7 +129,7 @@ def test_processes_that_publish_at_once_each_get_their_own_numbers(tmp_path):
 
     numbers = sorted(number for part in parts for number in part)
     assert numbers == list(range(1, 61)) == Registry(tmp_path).versions("m")
-    assert not [n for n in os.listdir(tmp_path / "models/m/versions") if n.startswith(".")]
+    assert os.listdir(tmp_path / "models/m/.staging") == []
 
 
 def test_same_weights_are_the_same_bytes(registry, tmp_path):
@@ -229,28 +232,161 @@ def test_delete_refuses_a_version_that_an_alias_names(registry):
     assert registry.versions("m") == [1]
 
 
-def test_prune_keeps_the_newest_and_what_an_alias_names(registry, tmp_path):
-    for _ in range(6):
-        registry.publish("m", network(), manifest())
-    registry.promote("m", 2)
-
-    assert registry.prune("m", keep=2) == [1, 3, 4]
-
-    assert registry.versions("m") == [2, 5, 6]
-    assert registry.publish("m", network(), manifest()) == 7
-    assert sorted(os.listdir(tmp_path / "models/m/versions")) == ["2", "5", "6", "7"]
+def publish_accuracies(registry, *accuracies):
+    for accuracy in accuracies:
+        registry.publish("m", network(), manifest(metrics={"test_accuracy": accuracy}))
 
 
-def test_prune_never_removes_the_newest_so_that_no_number_comes_twice(registry):
+def test_prune_keeps_the_last_the_best_and_what_an_alias_names(registry, tmp_path):
+    publish_accuracies(registry, 0.5, 0.9, 0.7, 0.9, 0.1, 0.2, 0.3)
+    registry.promote("m", 1, alias="champion")
+    registry.promote("m", 5)
+    registry.promote("m", 6)
+
+    assert registry.prune("m", last=1, best=1) == [2, 3]
+
+    # The alias, the newer of the two best, what was live before, what is live, the last.
+    assert registry.versions("m") == [1, 4, 5, 6, 7]
+    assert sorted(os.listdir(tmp_path / "models/m/versions")) == ["1", "4", "5", "6", "7"]
+    assert os.listdir(tmp_path / "models/m/.staging") == []
+
+
+@pytest.mark.parametrize(
+    ("last", "best", "kept"),
+    [(2, 0, [3, 4]), (1, 2, [1, 2, 4]), (9, 9, [1, 2, 3, 4]), (0, 0, [4]), (1, 0, [4])],
+)
+def test_prune_keeps_as_many_as_it_is_told(registry, last, best, kept):
+    publish_accuracies(registry, 0.9, 0.8, 0.1, 0.2)
+
+    registry.prune("m", last=last, best=best)
+
+    assert registry.versions("m") == kept
+
+
+def test_prune_takes_a_version_that_tells_no_accuracy_for_the_worst(registry, tmp_path):
+    publish_accuracies(registry, 0.1, 0.2, 0.3)
+    registry.publish("m", network(), manifest(metrics={}))
     registry.publish("m", network(), manifest())
+    (tmp_path / "models/m/versions/2/manifest.json").write_text("{")
 
-    assert registry.prune("m", keep=0) == []
-    assert registry.versions("m") == [1]
+    assert registry.prune("m", last=1, best=3) == [2, 4]
+
+
+def test_a_version_that_an_alias_was_pointed_at_meanwhile_stays(registry, monkeypatch):
+    publish_accuracies(registry, 0.1, 0.2, 0.3)
+    delete = registry.delete
+
+    def promoted_meanwhile(model, version):
+        monkeypatch.setattr(registry, "delete", delete)
+        registry.promote(model, 1)
+        registry.delete(model, version)
+
+    monkeypatch.setattr(registry, "delete", promoted_meanwhile)
+
+    assert registry.prune("m", last=1) == [2]
+    assert registry.versions("m") == [1, 3]
+
+
+def test_a_version_that_was_deleted_meanwhile_is_not_promoted(registry, monkeypatch):
+    publish_accuracies(registry, 0.1, 0.2)
+    load = registry.load
+
+    def deleted_meanwhile(model, version):
+        loaded = load(model, version)
+        registry.delete(model, version)
+        return loaded
+
+    monkeypatch.setattr(registry, "load", deleted_meanwhile)
+    with pytest.raises(NotFoundError, match="has no version 1"):
+        registry.promote("m", 1)
+
+    assert registry.aliases("m").all() == {}
+
+
+def test_no_number_is_given_twice_also_where_the_newest_or_all_were_deleted(registry, tmp_path):
+    publish_accuracies(registry, 0.1, 0.2, 0.3)
+    registry.delete("m", 3)
+    publish_accuracies(registry, 0.4)
+    for version in (1, 2, 4):
+        registry.delete("m", version)
+    assert registry.models() == []
+
+    publish_accuracies(registry, 0.5)
+
+    assert registry.versions("m") == [5]
+
+
+@pytest.mark.parametrize("note", [None, b"", b"one", b"2\n", b"-5"])
+def test_the_next_number_is_found_also_where_the_note_of_it_is_old_or_gone(
+    registry, tmp_path, note
+):
+    publish_accuracies(registry, *[0.1] * 4)
+    (tmp_path / "models/m/.latest").unlink()
+    if note is not None:
+        (tmp_path / "models/m/.latest").write_bytes(note)
+
+    assert registry.newest("m", 2) == [4, 3]
+    assert registry.publish("m", network(), manifest()) == 5
+
+
+def test_an_old_note_does_not_hide_what_is_beyond_a_deleted_version(registry, tmp_path):
+    publish_accuracies(registry, *[0.1] * 4)
+    (tmp_path / "models/m/.latest").write_text("2")  # as where the disk was full since
+    registry.delete("m", 3)
+
+    assert registry.newest("m", 9) == [4, 2, 1]
+    assert registry.publish("m", network(), manifest()) == 5
+
+
+def test_a_number_that_is_taken_by_something_else_is_passed_over(registry, tmp_path):
+    publish_accuracies(registry, 0.1)
+    (tmp_path / "models/m/versions/2").write_text("a file")
+
+    assert registry.publish("m", network(), manifest()) == 3
+    assert registry.newest("m", 5) == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("limit", "below", "page"),
+    [
+        (3, None, [7, 6, 4]),
+        (9, None, [7, 6, 4, 1]),
+        (2, 6, [4, 1]),
+        (5, 1, []),
+        (5, 99, [7, 6, 4, 1]),
+    ],
+)
+def test_the_newest_versions_come_in_pages(registry, limit, below, page):
+    publish_accuracies(registry, *[0.1] * 7)
+    for version in (2, 3, 5):
+        registry.delete("m", version)
+
+    assert registry.newest("m", limit, below) == page
+
+
+def test_the_newest_versions_are_found_across_a_wide_gap(registry, tmp_path):
+    publish_accuracies(registry, 0.1, 0.2)
+    folder = tmp_path / "models/m"
+    (folder / "versions/2").rename(folder / "versions/5000")
+    (folder / ".latest").write_text("7000")
+
+    assert registry.newest("m", 5) == [5000, 1]
+    assert registry.newest("m", 1, below=5000) == [1]
+
+
+def test_what_a_process_left_that_died_long_ago_is_swept_away(registry, tmp_path):
+    staging = tmp_path / "models/m/.staging"
+    for name, age in (("old", 2 * 86400), ("new", 60)):
+        (staging / name).mkdir(parents=True)
+        os.utime(staging / name, (time.time() - age,) * 2)
+
+    publish_accuracies(registry, 0.1)
+
+    assert os.listdir(staging) == ["new"]
 
 
 def test_foreign_things_in_the_folders_are_no_versions_and_no_models(registry, tmp_path):
     registry.publish("m", network(), manifest())
-    (tmp_path / "models/m/versions/.staging-x").mkdir()
     (tmp_path / "models/m/versions/notes").mkdir()
     (tmp_path / "models/m/versions/007").mkdir()
     (tmp_path / "models/empty").mkdir()

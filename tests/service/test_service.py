@@ -231,6 +231,57 @@ def test_models_and_versions_are_listed_newest_first(client, registry):
     assert (one["layers"][0]["type"], one["layers"][0]["units"]) == ("dense", 32)
 
 
+def test_versions_come_in_pages(client, registry):
+    for seed in range(5):
+        publish(registry, seed=seed)
+    address, cursor, seen = "/api/v1/models/digits/versions", None, []
+
+    for _ in range(3):
+        page = client.get(
+            address, query_string={"limit": 2, **({"cursor": cursor} if cursor else {})}
+        )
+        seen.append([row["version"] for row in page.json["versions"]])
+        cursor = page.json["next_cursor"]
+
+    assert seen == [[5, 4], [3, 2], [1]]
+    assert cursor is None
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=x", "cursor=-1"])
+def test_a_page_that_is_none_is_refused(client, live, query):
+    assert client.get(f"/api/v1/models/digits/versions?{query}").status_code == 422
+
+
+def test_a_version_that_no_alias_names_can_be_deleted_and_its_number_does_not_come_again(
+    client, registry, admin
+):
+    for seed in range(3):
+        publish(registry, seed=seed, live=seed == 0)
+    predict(client, "/api/v1/models/digits/versions/3/predict")
+
+    response = client.delete("/api/v1/models/digits/versions/3", headers=admin)
+
+    assert (response.status_code, response.data) == (204, b"")
+    assert registry.versions("digits") == [1, 2]
+    assert predict(client, "/api/v1/models/digits/versions/3/predict").status_code == 404
+    assert client.delete("/api/v1/models/digits/versions/3", headers=admin).status_code == 404
+    assert publish(registry, live=False) == 4
+
+
+@pytest.mark.parametrize("version", ["1", "2", "live", "previous"])
+def test_a_version_that_an_alias_names_is_not_deleted(client, registry, admin, version):
+    for seed in (1, 2):
+        publish(registry, seed=seed)
+
+    response = client.delete(f"/api/v1/models/digits/versions/{version}", headers=admin)
+
+    assert response.status_code == 409
+    assert response.json["type"] == "urn:inkwell:problem:version-in-use"
+    name = "live" if version in ("2", "live") else "previous"
+    assert f"is named by: {name}" in response.json["detail"]
+    assert registry.versions("digits") == [1, 2]
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -262,6 +313,7 @@ CHANGING = [
     ("POST", "/api/v1/jobs"),
     ("PUT", "/api/v1/models/digits/aliases/live"),
     ("POST", "/api/v1/models/digits/rollback"),
+    ("DELETE", "/api/v1/models/digits/versions/1"),
 ]
 
 

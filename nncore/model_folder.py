@@ -1,0 +1,178 @@
+"""One model's versions on a disk: numbered folders that are there whole or not at all."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from nncore.durable import replace_file, sync_folder, write_file
+
+MANIFEST_FILE = "manifest.json"
+REPORT_FOLDER = "report"
+LATEST_FILE = ".latest"
+STAGING_FOLDER = ".staging"
+STALE_SECONDS = 24 * 3600  # after which what a dead process was writing is swept away
+SCATTERED = 100  # free numbers in a row after which the folder is listed instead
+
+Stamp = tuple[int, int]
+
+
+class ModelFolder:
+    """The versions in ``path/versions``, which need not exist yet.
+
+    ``.latest`` holds the highest number that was ever given. So none is given twice, and neither
+    publishing nor looking at the newest versions takes longer the more there are.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def _versions(self) -> Path:
+        return self.path / "versions"
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of all versions, ascending."""
+        return sorted(int(name) for name in names(self._versions) if is_number(name))
+
+    def newest(self, limit: int, below: int | None = None) -> list[int]:
+        """Return the numbers of the newest versions, descending; only those under `below`."""
+        number = self._latest() if below is None else min(below - 1, self._latest())
+        found: list[int] = []
+        missing = 0
+        while number > 0 and len(found) < limit:
+            if missing > SCATTERED:
+                return (
+                    found
+                    + [n for n in reversed(self.numbers()) if n <= number][: limit - len(found)]
+                )
+            if self.has(number):
+                found.append(number)
+                missing = 0
+            else:
+                missing += 1
+            number -= 1
+        return found
+
+    def has(self, version: int) -> bool:
+        """Tell whether there is such a version."""
+        return (self._versions / str(version)).is_dir()
+
+    def stamp(self, version: int) -> Stamp | None:
+        """Return what changes if another version takes this one's place on disk: one stat."""
+        try:
+            status = os.stat(self._versions / str(version) / MANIFEST_FILE)
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino
+
+    def read(self, version: int, name: str) -> bytes:
+        """Return a file of a version. Raises OSError, FileNotFoundError where there is none."""
+        return (self._versions / str(version) / name).read_bytes()
+
+    def publish(self, files: Mapping[str, bytes]) -> int:
+        """Store files as a new version and return its number.
+
+        They are written into a hidden folder, brought to the disk, and the folder is renamed to the
+        next number. So no reader ever sees half a version, and of two processes that publish at
+        once each gets a number of its own.
+
+        Raises
+        ------
+        OSError
+            If the disk is full or not writable; nothing is left behind then.
+        """
+        staging = self._stage()
+        try:
+            for name, content in files.items():
+                write_file(staging / name, content)
+            staging.chmod(0o755)
+            sync_folder(staging)
+            self._versions.mkdir(exist_ok=True)
+            with self.locked():
+                number = self._rename_to_next(staging)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+        self._sweep()
+        return number
+
+    def delete(self, version: int) -> None:
+        """Remove a version; its number is not given again. To be called while `locked`."""
+        # Before there is a gap: beyond one, `_latest` does not look for what nobody noted.
+        replace_file(self.path / LATEST_FILE, b"%d\n" % self._latest())
+        removed = self._stage()
+        (self._versions / str(version)).rename(removed / str(version))
+        sync_folder(self._versions)
+        shutil.rmtree(removed)
+
+    def report(self, version: int) -> list[str]:
+        """Return the names of the files in a version's report, sorted."""
+        folder = self._versions / str(version) / REPORT_FOLDER
+        return sorted(name for name in names(folder) if not name.startswith("."))
+
+    def add_report(self, version: int, files: Mapping[str, bytes]) -> None:
+        """Lay files into a version's report; each is there whole or not at all."""
+        folder = self._versions / str(version) / REPORT_FOLDER
+        folder.mkdir(exist_ok=True)
+        for name, content in files.items():
+            replace_file(folder / name, content)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let one process at a time give or remove a number, or move an alias."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _latest(self) -> int:
+        try:
+            noted = (self.path / LATEST_FILE).read_text().strip()
+        except (OSError, ValueError):
+            noted = ""
+        number = int(noted) if is_number(noted) else max(self.numbers(), default=0)
+        # Whoever published last may have died before the file said so.
+        while self.has(number + 1):
+            number += 1
+        return number
+
+    def _rename_to_next(self, staging: Path) -> int:
+        number = self._latest() + 1
+        while (self._versions / str(number)).exists():  # a file that is no version
+            number += 1
+        staging.rename(self._versions / str(number))
+        sync_folder(self._versions)
+        with suppress(OSError):  # the version is there; `_latest` finds it all the same
+            replace_file(self.path / LATEST_FILE, b"%d\n" % number)
+        return number
+
+    def _stage(self) -> Path:
+        folder = self.path / STAGING_FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=folder))
+
+    def _sweep(self) -> None:
+        """Remove what processes left that died long ago."""
+        for name in names(self.path / STAGING_FOLDER):
+            left = self.path / STAGING_FOLDER / name
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                    shutil.rmtree(left)
+
+
+def names(folder: Path) -> list[str]:
+    """Return the names in a folder; none where it is not there."""
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def is_number(name: str) -> bool:
+    """Tell whether a text is a version's number as it is written."""
+    return name.isascii() and name.isdigit() and len(name) <= 12 and name[0] != "0"
