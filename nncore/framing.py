@@ -4,6 +4,8 @@ Source: LeCun, Cortes & Burges, "THE MNIST DATABASE of handwritten digits": size
 a 20x20 box keeping the aspect ratio, grey by anti-aliasing, then centred by mass in 28x28.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from nncore.arrays import Floats, Pixels
@@ -11,6 +13,19 @@ from nncore.errors import ShapeError
 
 SIDE = 28
 BOX = 20
+
+
+class Framed(NamedTuple):
+    """A digit in MNIST's framing, and how it came there.
+
+    What lay at x pixels from the left, y from the top is now at ``x * scale + shift[0]``,
+    ``y * scale + shift[1]``. The box (left, top, width, height) is where the ink was.
+    """
+
+    pixels: Pixels
+    box: tuple[int, int, int, int]
+    scale: float
+    shift: tuple[float, float]
 
 
 def frame_digit(ink: Floats) -> Pixels:
@@ -31,23 +46,26 @@ def frame_digit(ink: Floats) -> Pixels:
     ShapeError
         If `ink` is not two-dimensional.
     """
+    return frame(ink).pixels
+
+
+def frame(ink: Floats) -> Framed:
+    """Bring one digit to MNIST's framing, as `frame_digit`, and tell how. Raises ShapeError."""
     if ink.ndim != 2:
         raise ShapeError(f"Expected one picture (h, w); got shape {ink.shape}.")
     framed = np.zeros((SIDE, SIDE))
     if not ink.any():
-        return framed.astype(np.uint8)
-    digit = _crop(ink)
+        return Framed(framed.astype(np.uint8), (0, 0, 0, 0), 1.0, (0.0, 0.0))
+    y, x = (np.flatnonzero(ink.any(axis=axis))[[0, -1]] for axis in (1, 0))
+    digit = ink[y[0] : y[1] + 1, x[0] : x[1] + 1]
+    box = (int(x[0]), int(y[0]), digit.shape[1], digit.shape[0])
     scale = BOX / max(digit.shape)
     height, width = (max(1, round(length * scale)) for length in digit.shape)
     digit = _resampling(digit.shape[0], height) @ digit @ _resampling(digit.shape[1], width).T
     top, left = (_corner(digit.sum(axis=axis)) for axis in (1, 0))
     framed[top : top + height, left : left + width] = digit
-    return np.clip(np.rint(framed * (255 / digit.max())), 0, 255).astype(np.uint8)
-
-
-def _crop(ink: Floats) -> Floats:
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    pixels = np.clip(np.rint(framed * (255 / digit.max())), 0, 255).astype(np.uint8)
+    return Framed(pixels, box, scale, (left - box[0] * scale, top - box[1] * scale))
 
 
 def _resampling(length: int, wanted: int) -> Floats:
@@ -63,6 +81,9 @@ def _resampling(length: int, wanted: int) -> Floats:
 
 
 def _corner(mass: Floats) -> int:
-    """Return where to put a line of `mass` so that its centre falls into the middle of 28."""
+    """Return where to put a line of `mass` so that its centre falls into pixel 14 of 28.
+
+    In all of MNIST's 70,000 images the centre is between 14 and 15.
+    """
     centre = (mass * (np.arange(len(mass)) + 0.5)).sum() / mass.sum()
-    return int(np.clip(round(SIDE / 2 - centre), 0, SIDE - len(mass)))
+    return int(np.clip(np.ceil(SIDE / 2 - centre), 0, SIDE - len(mass)))

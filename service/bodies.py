@@ -4,6 +4,7 @@ import zlib
 from typing import NamedTuple
 
 from flask import Request
+from werkzeug.datastructures import MultiDict
 
 from service.problems import Problem
 
@@ -18,6 +19,8 @@ class Content(NamedTuple):
     body: bytes
     content_type: str = ""
     inference_header_length: str | None = None  # Inference-Header-Content-Length
+    query: "MultiDict[str, str]" = MultiDict()
+    limit: int = 0  # bytes that whatever is packed in it may have when unpacked
 
     @property
     def mimetype(self) -> str:
@@ -31,6 +34,8 @@ def read_content(request: Request) -> Content:
         _unpacked(request),
         request.headers.get("Content-Type", ""),
         request.headers.get("Inference-Header-Content-Length"),
+        request.args,
+        request.max_content_length or 0,
     )
 
 

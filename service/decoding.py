@@ -2,16 +2,16 @@
 
 import io
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from nncore.arrays import Floats, Pixels, Shape
+from nncore.arrays import Floats, Pixels
 from nncore.idx import IdxError, decode_idx
 from nncore.specs import describe
+from service.batches import Batch
 from service.bodies import Content, unpack
 from service.json_body import Body, read_rows
+from service.picture_bodies import MEDIA_TYPES, decode_pictures
 from service.problems import Problem
 from service.shapes import Rows
 
@@ -21,24 +21,6 @@ NPY_HEADERS = {
 }
 INSTANCES = "instances"
 RANGES = {"0-255": 255, "0-1": 1}
-MAX_PICTURE_PIXELS = 40_000_000
-PICTURE_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG"}
-PICTURE_MODES = ("1", "L", "P", "RGB", "CMYK", "YCbCr")
-
-# Our own, smaller limit is checked before anything is decoded.
-Image.MAX_IMAGE_PIXELS = None
-
-
-class Batch(NamedTuple):
-    """Pixels of shape (n, *row shape), uint8 or float32, 0-255; and what else the request said."""
-
-    pixels: Pixels
-    pixel_range: str
-    options: dict[str, Any]
-
-    def in_shape(self, shape: Shape) -> "Batch":
-        """Return the batch with rows of `shape`."""
-        return self._replace(pixels=self.pixels.reshape(-1, *shape))
 
 
 def decode(content: Content, rows: Rows) -> Batch:
@@ -53,7 +35,7 @@ def decode(content: Content, rows: Rows) -> Batch:
     decoder = DECODERS.get(content.mimetype)
     if decoder is None:
         raise unknown_content_type(content, DECODERS)
-    return decoder(content.body, rows).in_shape(rows.shape)
+    return decoder(content, rows).in_shape(rows.shape)
 
 
 def unknown_content_type(content: Content, known: Iterable[str]) -> Problem:
@@ -67,8 +49,8 @@ def unknown_content_type(content: Content, known: Iterable[str]) -> Problem:
     )
 
 
-def _decode_json(content: bytes, rows: Rows) -> Batch:
-    batch = to_batch(read_rows(content, rows, (f"/{INSTANCES}",)))
+def _decode_json(content: Content, rows: Rows) -> Batch:
+    batch = to_batch(read_rows(content.body, rows, (f"/{INSTANCES}",)))
     del batch.options[INSTANCES]
     return batch
 
@@ -84,23 +66,24 @@ def to_batch(body: Body) -> Batch:
     return Batch(pixels, pixel_range, options)
 
 
-def _decode_octets(content: bytes, rows: Rows) -> Batch:
-    if not content:
+def _decode_octets(content: Content, rows: Rows) -> Batch:
+    body = content.body
+    if not body:
         raise Problem(422, "empty-batch", "Expected at least one row; the body is empty.")
-    count, rest = divmod(len(content), rows.size)
+    count, rest = divmod(len(body), rows.size)
     if rest:
         raise Problem(
             422,
             "row-length",
-            f"Expected rows of {rows.size} bytes; got {len(content):,} bytes: "
+            f"Expected rows of {rows.size} bytes; got {len(body):,} bytes: "
             f"{count} rows and {rest} bytes over.",
         )
     rows.check_count(count)
-    return Batch(np.frombuffer(content, np.uint8), "0-255", {})
+    return Batch(np.frombuffer(body, np.uint8), "0-255", {})
 
 
-def _decode_npy(content: bytes, rows: Rows) -> Batch:
-    array = _read_npy(content)
+def _decode_npy(content: Content, rows: Rows) -> Batch:
+    array = _read_npy(content.body)
     rows.check_shape(array.shape)
     if array.dtype == np.uint8:
         return Batch(array, "0-255", {})
@@ -109,33 +92,24 @@ def _decode_npy(content: bytes, rows: Rows) -> Batch:
     return Batch(pixels, pixel_range, {})
 
 
-def _decode_idx(content: bytes, rows: Rows) -> Batch:
-    if content[:2] == b"\x1f\x8b":
-        content = unpack(content, rows.max_rows * rows.size + 64)
+def _decode_idx(content: Content, rows: Rows) -> Batch:
+    body = content.body
+    if body[:2] == b"\x1f\x8b":
+        body = unpack(body, rows.max_rows * rows.size + 64)
     try:
-        array = decode_idx(content)
+        array = decode_idx(body)
     except IdxError as error:
         raise Problem(400, "not-idx", f"The body is no IDX file of images: {error}") from None
     rows.check_shape(array.shape)
     return Batch(array, "0-255", {})
 
 
-def _decode_picture(content: bytes, rows: Rows) -> Batch:
-    try:
-        with Image.open(io.BytesIO(content), formats=tuple(PICTURE_FORMATS.values())) as picture:
-            _check_picture(picture, rows)
-            pixels = np.asarray(picture.convert("L"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise Problem(400, "not-a-picture", f"The body is no whole picture: {error}.") from None
-    return Batch(pixels, "0-255", {})
-
-
-DECODERS: dict[str, Callable[[bytes, Rows], Batch]] = {
+DECODERS: dict[str, Callable[[Content, Rows], Batch]] = {
     "application/json": _decode_json,
     "application/octet-stream": _decode_octets,
     "application/x-npy": _decode_npy,
     "application/x-idx": _decode_idx,
-    **dict.fromkeys(PICTURE_FORMATS, _decode_picture),
+    **dict.fromkeys(MEDIA_TYPES, decode_pictures),
 }
 
 
@@ -174,19 +148,3 @@ def _read_npy(content: bytes) -> Pixels:
         return array.reshape(shape, order="F" if fortran else "C")
     except Exception as error:  # NumPy hands on whatever Python's parser says of the header
         raise Problem(400, "not-npy", f"The body is no .npy array: {error}.") from None
-
-
-def _check_picture(picture: Image.Image, rows: Rows) -> None:
-    size = width, height = picture.size
-    if width * height > MAX_PICTURE_PIXELS:
-        detail = f"Expected at most {MAX_PICTURE_PIXELS:,} pixels; got {width} x {height}."
-        raise Problem(413, "picture-too-large", detail)
-    if size != (rows.side, rows.side):
-        detail = (
-            f"Expected a picture of {rows.side} x {rows.side} pixels, light ink on dark paper "
-            f"as in MNIST; got {width} x {height}."
-        )
-        raise Problem(422, "picture-size", detail)
-    if picture.mode not in PICTURE_MODES or "transparency" in picture.info:
-        detail = f"Expected grey or colour of 8 bits without transparency; got {picture.mode}."
-        raise Problem(422, "picture-mode", detail)

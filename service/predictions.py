@@ -8,11 +8,13 @@ from flask import Response, current_app, request
 from nncore.registry import LIVE
 from nncore.specs import describe, escape, unknown
 from service.answers import to_json
-from service.bodies import read_content
+from service.batches import Batch, text_options
+from service.bodies import Content, read_content
 from service.decoding import decode
 from service.predictor import Dialect, Encoded, Prediction, Predictor
 from service.problems import Problem
 from service.served import Served
+from service.shapes import Rows
 
 DEFAULT_OUTPUTS = ("label", "probability", "probabilities")
 OUTPUTS = (*DEFAULT_OUTPUTS, "top_k", "input")
@@ -39,6 +41,11 @@ def predictor() -> Predictor:
     return found
 
 
+def _decode(content: Content, rows: Rows) -> Batch:
+    batch = decode(content, rows)
+    return batch._replace(options=text_options(content.query) | batch.options)
+
+
 def _encode(prediction: Prediction) -> Encoded:
     served, batch = prediction.served, prediction.batch
     outputs, top_k = _wanted(batch.options, len(served.labels))
@@ -52,7 +59,7 @@ def _encode(prediction: Prediction) -> Encoded:
     return Encoded(to_json(document))
 
 
-OURS = Dialect(decode, _encode)
+OURS = Dialect(_decode, _encode)
 
 
 def _wanted(options: dict[str, Any], classes: int) -> tuple[tuple[str, ...], int]:
@@ -92,7 +99,10 @@ def _rows(prediction: Prediction, outputs: tuple[str, ...], top_k: int) -> list[
     if "input" in outputs:
         columns["input"] = prediction.batch.pixels
     chosen = [columns[output] for output in outputs]
-    return [dict(zip(outputs, values, strict=True)) for values in zip(*chosen, strict=True)]
+    rows = [dict(zip(outputs, values, strict=True)) for values in zip(*chosen, strict=True)]
+    for row, picture in zip(rows, prediction.batch.pictures, strict=False):
+        row["picture"] = picture
+    return rows
 
 
 def _top(prediction: Prediction, top_k: int) -> list[list[dict[str, Any]]]:

@@ -11,8 +11,8 @@ import numpy as np
 from nncore.arrays import Floats, Ints
 from nncore.errors import NotFoundError
 from nncore.registry import LIVE
+from service.batches import Batch
 from service.bodies import Content
-from service.decoding import Batch
 from service.problems import Problem, unavailable
 from service.served import NotLiveError, Served, ServedModels
 from service.settings import Settings

@@ -8,8 +8,9 @@ from nncore.arrays import Pixels, Shape
 from nncore.registry import LIVE
 from nncore.specs import describe, unknown
 from service.answers import JSON, to_json
+from service.batches import Batch
 from service.bodies import Content
-from service.decoding import Batch, decode
+from service.decoding import decode
 from service.dialects import tensors
 from service.json_body import check_commas, read_object
 from service.json_numbers import find_numbers

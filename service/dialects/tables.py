@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from service.decoding import Batch, to_pixels
+from service.batches import Batch
+from service.decoding import to_pixels
 from service.problems import Problem
 from service.shapes import Rows
 

@@ -9,8 +9,9 @@ from flask import Response, current_app
 from nncore.registry import LIVE, Registry
 from nncore.specs import describe
 from service.answers import answer, to_json
+from service.batches import Batch
 from service.bodies import Content
-from service.decoding import Batch, to_batch
+from service.decoding import to_batch
 from service.dialects.named_rows import INPUT, check_keys, unwrap
 from service.json_body import read_rows
 from service.predictions import predictor, respond

@@ -6,8 +6,9 @@ from flask import Response
 
 from nncore.registry import LIVE
 from service.answers import to_json
+from service.batches import Batch
 from service.bodies import Content
-from service.decoding import Batch, decode
+from service.decoding import decode
 from service.dialects.named_rows import check_keys
 from service.predictions import predictor, respond
 from service.predictor import Dialect, Encoded, Prediction

@@ -1,0 +1,166 @@
+"""Which of the ink in a picture is the digit: the pieces that look most like strokes of a pen."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nncore.arrays import Floats, Pixels
+from service.components import Components, components_of, running_sums
+from service.ink import Ink
+
+FIRST_LEVEL, LAST_LEVEL = 0.1, 0.75  # shares of the strongest ink at which pictures are cut
+STEP = 1.6  # from one level to the next
+STRONGEST = 99.7  # percentile of the strength that counts as the strongest
+LEAST_PIXELS = 20
+AT_EDGE = 0.1  # what the edge cuts off is seldom meant
+SLENDER = 5.0  # times as long as its strokes are wide: what is at least so counts in full
+NEAR = 0.2  # of the digit's size: how far away a piece of it may be
+ALIKE = 0.6  # how strong and how sharp a piece must be, as a share of the largest one's
+PIECE = 0.03  # how many pixels it must have, as a share of the largest one's
+
+
+class Digit(NamedTuple):
+    """The digit in a picture (h, w): its pixels, its box, how wide its strokes are, in pixels."""
+
+    score: float
+    strength: float
+    mask: Pixels
+    left: int
+    top: int
+    right: int
+    bottom: int
+    stroke: float
+
+    @property
+    def size(self) -> int:
+        """The longer side of the box."""
+        return max(self.right - self.left, self.bottom - self.top)
+
+
+class Pieces(NamedTuple):
+    """Components with what tells strokes from other things: float arrays (n,)."""
+
+    found: Components
+    strength: Floats
+    sharpness: Floats
+    stroke: Floats
+    at_edge: Pixels
+    score: Floats
+
+
+def find_digit(ink: Ink, *, stoutest: float = 2.0, expected: float | None = None) -> Digit | None:
+    """Return what looks most like a digit, at whichever level of strength it does.
+
+    Parameters
+    ----------
+    ink : Ink
+    stoutest : float
+        How many times as long as its strokes are wide a digit is at least.
+    expected : float, optional
+        Its size in pixels, where that is known about.
+    """
+    strength = ink.strength
+    strongest = float(np.percentile(strength, STRONGEST))
+    noise = 1.5 * float(np.median(strength))
+    level = max(FIRST_LEVEL * strongest, min(noise, 0.4 * strongest), 0.01)
+    sums, best = running_sums(strength), None
+    while level < LAST_LEVEL * strongest:
+        pieces = _pieces(strength, sums, level, stoutest, expected)
+        if pieces.score.any():
+            digit = _digit(pieces, ink)
+            best = digit if best is None or digit.score > best.score else best
+        level *= STEP
+    return best
+
+
+def _pieces(
+    strength: Floats, sums: Floats, level: float, stoutest: float, expected: float | None
+) -> Pieces:
+    """Return the pieces of ink above `level`."""
+    height, width = strength.shape
+    mask = strength > level
+    found = components_of(mask)
+    mean = found.total(sums, width) / found.area
+    # Ink ends suddenly: little of it is lost at the next level. Noise and shadows are.
+    sharpness = found.total(running_sums(strength > STEP * level), width) / found.area
+    inner = found.total(running_sums(mask & ~_rim(mask)), width)
+    stroke = 2 * found.area / np.maximum(found.area - inner, 1)
+    at_edge = (
+        (found.top == 0) | (found.left == 0) | (found.bottom == height) | (found.right == width)
+    )
+    off_middle = ((found.top + found.bottom) / height - 1) ** 2
+    off_middle += ((found.left + found.right) / width - 1) ** 2
+    slender = np.clip((found.size / stroke - stoutest) / (SLENDER - stoutest), 0.05, 1)
+    score = mean * sharpness**2 * found.size * slender * np.exp(-0.5 * off_middle)
+    score[at_edge] *= AT_EDGE
+    if expected:
+        score *= np.minimum(found.size / expected, expected / found.size) ** 2
+    score[found.area < LEAST_PIXELS] = 0
+    return Pieces(found, mean, sharpness, stroke, at_edge, score)
+
+
+def _rim(mask: Pixels) -> Pixels:
+    """Return the pixels of `mask` that have one outside it above, below, to the left or right."""
+    around = np.pad(mask, 1)
+    inner = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
+    return mask & ~inner
+
+
+def _digit(pieces: Pieces, ink: Ink) -> Digit:
+    """Return the digit whose largest piece has the best score."""
+    found = pieces.found
+    main = _within_frame(pieces, int(pieces.score.argmax()))
+    chosen = _with_loose_pieces(pieces, main)
+    left, top = int(found.left[chosen].min()), int(found.top[chosen].min())
+    right, bottom = int(found.right[chosen].max()), int(found.bottom[chosen].max())
+    strength = float(pieces.strength[main])
+    around = 2 + max(right - left, bottom - top) // 8
+    rows = slice(max(0, top - around), bottom + around)
+    columns = slice(max(0, left - around), right + around)
+    # A digit's paper is even; what lies between a digit and the edge of its sheet has two.
+    unevenness = 2 * float(ink.paper[rows, columns].std()) / strength
+    return Digit(
+        float(pieces.score[main]) / (1 + unevenness**2),
+        strength,
+        found.mask(chosen, ink.strength.shape),
+        left,
+        top,
+        right,
+        bottom,
+        float(pieces.stroke[main]),
+    )
+
+
+def _within_frame(pieces: Pieces, main: int) -> int:
+    """Return the best piece of those inside `main`, if there are any: it is a frame, or a net."""
+    found = pieces.found
+    inside = (
+        (found.top > found.top[main])
+        & (found.left > found.left[main])
+        & (found.bottom < found.bottom[main])
+        & (found.right < found.right[main])
+        & (found.size > 0.15 * found.size[main])
+    )
+    return int(np.where(inside, pieces.score, 0).argmax()) if inside.any() else main
+
+
+def _with_loose_pieces(pieces: Pieces, main: int) -> Pixels:
+    """Return `main` and what belongs to it, such as the upper stroke of a 5: bool, one a piece."""
+    found = pieces.found
+    alike = (
+        ~pieces.at_edge
+        & (found.area > PIECE * found.area[main])
+        & (pieces.strength > ALIKE * pieces.strength[main])
+        & (pieces.sharpness > ALIKE * pieces.sharpness[main])
+    )
+    chosen = np.arange(len(found.area)) == main
+    while True:
+        left, right = found.left[chosen].min(), found.right[chosen].max()
+        top, bottom = found.top[chosen].min(), found.bottom[chosen].max()
+        across = np.maximum(np.maximum(found.left - right, left - found.right), 0)
+        down = np.maximum(np.maximum(found.top - bottom, top - found.bottom), 0)
+        near = np.hypot(across, down) < NEAR * max(right - left, bottom - top)
+        more = chosen | (alike & near)
+        if (more == chosen).all():
+            return chosen
+        chosen = more

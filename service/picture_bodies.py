@@ -1,0 +1,144 @@
+"""Pictures in a request: one alone, many in a form, many in a zip."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+from werkzeug.exceptions import HTTPException
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
+
+from nncore.framing import SIDE
+from service import picture_files
+from service.batches import Batch, text_options
+from service.bodies import Content
+from service.pictures import read_picture
+from service.problems import Problem
+from service.shapes import Rows
+
+FIELD = "file"
+FORM, ZIP = "multipart/form-data", "application/zip"
+MEDIA_TYPES = (*picture_files.MEDIA_TYPES, FORM, ZIP)
+MOST_FILES = 1000
+MOST_PIXELS = 10 * picture_files.MOST_PIXELS  # of all pictures of a request
+ZIP_ENTRY = b"PK\x01\x02"
+
+
+class File(NamedTuple):
+    """A picture file of a request: its name, where it has one, and its bytes."""
+
+    name: str
+    content: bytes
+
+
+def decode_pictures(content: Content, rows: Rows) -> Batch:
+    """Return a row for each picture in a body of one of `MEDIA_TYPES`.
+
+    Raises
+    ------
+    Problem
+        400 where the body is not what its Content-Type says; 413 where there are too many files,
+        bytes or pixels; 422 where a picture shows no digit. It names the file.
+    """
+    if rows.side != SIDE:
+        detail = f"Expected rows of {rows.expected}: this version does not take pictures of digits."
+        raise Problem(422, "no-pictures", detail)
+    files, options = _unpacked(content)
+    if not files:
+        raise Problem(422, "empty-batch", "Expected at least one picture; there is none.")
+    _check_count(len(files))
+    rows.check_count(len(files))
+    pixels, pictures = zip(*_read(files), strict=True)
+    return Batch(np.stack(pixels), "0-255", options, pictures)
+
+
+def _read(files: list[File]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    left = MOST_PIXELS
+    for name, content in files:
+        try:
+            picture = picture_files.open_picture(content)
+            left -= picture.width * picture.height
+            if left < 0:
+                detail = f"Expected at most {MOST_PIXELS:,} pixels in all pictures together."
+                raise Problem(413, "pictures-too-large", detail)
+            reading = read_picture(picture)
+        except Problem as problem:
+            if name:
+                raise Problem(problem.status, problem.kind, f"{name}: {problem.detail}") from None
+            raise
+        yield reading.pixels, ({"file": name} if name else {}) | reading.picture
+
+
+def _unpacked(content: Content) -> tuple[list[File], dict[str, Any]]:
+    """Return the files in a body, and the options beside them."""
+    if content.mimetype == FORM:
+        return _files_of_form(content)
+    if content.mimetype == ZIP:
+        return _files_of_zip(content), {}
+    return [File("", content.body)], {}
+
+
+def _files_of_form(content: Content) -> tuple[list[File], dict[str, Any]]:
+    parser = FormDataParser(stream_factory=_in_memory, max_form_parts=MOST_FILES + 10, silent=False)
+    body, (_, parameters) = content.body, parse_options_header(content.content_type)
+    try:
+        _, fields, uploads = parser.parse(io.BytesIO(body), FORM, len(body), parameters)
+    except HTTPException:
+        raise _too_many_files() from None
+    except ValueError as error:
+        raise Problem(400, "not-a-form", f"The body is no whole {FORM}: {error}.") from None
+    for name in uploads:
+        if name != FIELD:
+            detail = f"Expected pictures in the field {FIELD!r}; got a file in {name[:80]!r}."
+            raise Problem(422, "unknown-field", detail)
+    files = [File(_shown(f.filename or ""), f.stream.read()) for f in uploads.getlist(FIELD)]
+    return files, text_options(fields)
+
+
+def _in_memory(*_: object, **__: object) -> io.BytesIO:
+    return io.BytesIO()
+
+
+def _files_of_zip(content: Content) -> list[File]:
+    """Return the files in a zip, but not those that systems hide there."""
+    # Before zipfile makes an object of each.
+    _check_count(content.body.count(ZIP_ENTRY))
+    files, left = [], content.limit
+    try:
+        with zipfile.ZipFile(io.BytesIO(content.body)) as archive:
+            for entry in archive.infolist():
+                if entry.is_dir() or _hidden(entry.filename):
+                    continue
+                with archive.open(entry) as stream:
+                    unpacked = stream.read(left + 1)
+                left -= len(unpacked)
+                if left < 0:
+                    detail = f"Expected at most {content.limit:,} bytes after unpacking."
+                    raise Problem(413, "body-too-large", detail)
+                files.append(File(_shown(entry.filename), unpacked))
+    except Problem:
+        raise
+    except Exception as error:  # zipfile hands on what its decompressors say; passwords are errors
+        raise Problem(400, "not-a-zip", f"The body is no whole zip: {error}.") from None
+    return files
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+
+
+def _shown(name: str) -> str:
+    return name[:200]
+
+
+def _check_count(count: int) -> None:
+    if count > MOST_FILES:
+        raise _too_many_files()
+
+
+def _too_many_files() -> Problem:
+    detail = f"Expected at most {MOST_FILES:,} files a request; got more."
+    return Problem(413, "too-many-files", detail)

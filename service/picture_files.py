@@ -1,0 +1,105 @@
+"""Picture files: from bytes to an upright picture in colours, no larger than is needed."""
+
+import io
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from nncore.arrays import Floats, Pixels
+from service.problems import Problem
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+KNOWN = ", ".join(FORMATS)
+MEDIA_TYPES = tuple(f"image/{kind}" for kind in ("png", "jpeg", "webp", "bmp", "gif", "tiff"))
+LEAST_SIDE = 8
+MOST_PIXELS = 40_000_000
+SIDE = 1024  # pixels that a picture's longer side has at least, where it had as many
+DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+
+# Our own, smaller limit is checked before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
+
+
+class Picture(NamedTuple):
+    """A picture as it is to be seen: RGB, upright; and its size before it was made smaller."""
+
+    image: Image.Image
+    width: int
+    height: int
+
+
+def open_picture(content: bytes) -> Picture:
+    """Return the picture in a file; of several frames or pages, the first.
+
+    Raises
+    ------
+    Problem
+        400 where it is no whole picture of a known format; 413 where it has too many pixels; 422
+        where it has too few.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            check_size(*image.size)
+            return _upright(image)
+    except Problem:
+        raise
+    except UnidentifiedImageError:
+        raise Problem(400, "not-a-picture", f"Expected a whole picture ({KNOWN}).") from None
+    except Exception as error:  # Pillow hands on whatever its decoders meet
+        detail = f"Expected a whole picture ({KNOWN}): {error}."
+        raise Problem(400, "not-a-picture", detail) from None
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise Problem where a picture is too large or too small."""
+    if width * height > MOST_PIXELS:
+        detail = f"Expected at most {MOST_PIXELS:,} pixels; got {width} x {height}."
+        raise Problem(413, "picture-too-large", detail)
+    if min(width, height) < LEAST_SIDE:
+        detail = f"Expected at least {LEAST_SIDE} x {LEAST_SIDE} pixels; got {width} x {height}."
+        raise Problem(422, "picture-too-small", detail)
+
+
+def _upright(image: Image.Image) -> Picture:
+    size = image.size
+    image.draft(None, (SIDE, SIDE))  # JPEG decodes at half, a quarter, an eighth of the size
+    orientation = image.getexif().get(0x0112, 1)
+    small = _small(image)
+    small.getexif()[0x0112] = orientation
+    width, height = size[::-1] if orientation in (5, 6, 7, 8) else size
+    return Picture(_in_colours(ImageOps.exif_transpose(small)), width, height)
+
+
+def _small(image: Image.Image) -> Image.Image:
+    """Return `image` at about SIDE pixels, in a mode that has grey or colours of 8 bits."""
+    image.load()
+    if image.mode in DEEP_MODES:
+        image = Image.fromarray(_stretched(np.asarray(image, np.float64)))
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+    else:
+        image = image.convert("RGB" if image.mode not in ("1", "L") else "L")
+    factor = max(image.size) // SIDE
+    return image.reduce(factor) if factor > 1 and min(image.size) >= 2 * factor else image
+
+
+def _stretched(values: Floats) -> Pixels:
+    """Return grey of 16 or more bits, or of floats, as 0-255 from its darkest to its lightest."""
+    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    darkest, lightest = values.min(), values.max()
+    stretched = (values - darkest) * (255 / max(lightest - darkest, 1e-300))
+    return np.rint(stretched).astype(np.uint8)
+
+
+def _in_colours(image: Image.Image) -> Image.Image:
+    """Return RGB; what is transparent lies on white, or on black where white shows nothing."""
+    if image.mode != "RGBA":
+        return image.convert("RGB")
+    on_white = _on("white", image)
+    one_colour = not np.ptp(np.asarray(on_white), axis=(0, 1)).any()
+    return _on("black", image) if one_colour else on_white
+
+
+def _on(paper: str, image: Image.Image) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", image.size, paper), image).convert("RGB")

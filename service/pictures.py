@@ -1,0 +1,166 @@
+"""A picture of a digit, read: any ink on any paper, to 28 x 28 pixels as MNIST's were made.
+
+First the whole picture is looked at coarsely, with fine and with broad strokes in mind and for ink
+darker and lighter than its paper, to see where the digit is. Then it is looked at closely there;
+the digit's ink is taken from its paper, brought to MNIST's thickness of strokes, and framed.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from nncore.arrays import Pixels
+from nncore.framing import BOX, SIDE, frame
+from service.finding import Digit, find_digit
+from service.ink import find_ink, lightness
+from service.picture_files import Picture
+from service.problems import Problem
+from service.strokes import digit_alone
+
+COARSE, CLOSE = 160, 256  # pixels of the longer side at the first and at the second look
+SMALL = 32  # of what tells whether ink or paper is lighter
+ROOM = 0.85  # of the digit's size: from its middle to the edge of the second look
+FINE_STROKE, BROAD_STROKE = 1 / 10, 1 / 3  # of the longer side: strokes are narrower
+STROKES = 4  # how many of the digit's strokes side by side are taken for paper
+LEAST_SCORE = 0.5  # of blank sheets few have more; of 400 faint and small digits the least had 1.1
+
+MNIST_INK = 40  # grey levels; below is what a lossy format leaves around the digit
+MNIST_SIZES = range(17, BOX + 1)  # of the longer side: all of MNIST's have 18 to 20
+MNIST_CENTRE = 13.5, 15.5
+
+
+class Reading(NamedTuple):
+    """What a network is to see, uint8 (28, 28), and what was done to the picture for it.
+
+    `picture` has: inverted, whether the ink was darker than its paper; box, where the digit was:
+    left, top, width and height in pixels of the upright picture; scale and shift: what was at
+    (x, y) there is now at (x * scale + shift[0], y * scale + shift[1]).
+    """
+
+    pixels: Pixels
+    picture: dict[str, Any]
+
+
+class Sight(NamedTuple):
+    """A digit that was seen in a picture; whether its ink is lighter than the paper."""
+
+    score: float
+    digit: Digit
+    light: bool
+
+
+def read_picture(picture: Picture) -> Reading:
+    """Return the digit in a picture. Raises Problem 422 where none is to be seen."""
+    return _in_mnist_form(picture) or _read(picture)
+
+
+def _in_mnist_form(picture: Picture) -> Reading | None:
+    """Return a picture as it is that has been framed already; light on dark or dark on light."""
+    if (picture.width, picture.height) != (SIDE, SIDE):
+        return None
+    grey = np.asarray(picture.image.convert("L"))
+    for inverted, pixels in ((False, grey), (True, 255 - grey)):
+        ink = np.where(pixels > MNIST_INK, pixels, 0)
+        if not ink.any() or pixels.max() < 128:
+            continue
+        _, box, _, _ = framed = frame(ink)
+        rows, columns = ink.sum(axis=1), ink.sum(axis=0)
+        middles = np.arange(SIDE) + 0.5
+        centres = rows @ middles / rows.sum(), columns @ middles / columns.sum()
+        centred = all(MNIST_CENTRE[0] <= centre <= MNIST_CENTRE[1] for centre in centres)
+        if max(box[2:]) in MNIST_SIZES and centred:
+            return _reading(pixels, inverted, framed.box, 1.0, (0.0, 0.0))
+    return None
+
+
+def _read(picture: Picture) -> Reading:
+    image = picture.image
+    sight = _look(image)
+    scale = max(image.size) / COARSE
+    area = _area(sight.digit, scale, image.size)
+    closer = CLOSE / max(area[2] - area[0], area[3] - area[1])
+    close_up = np.asarray(_resized(image.crop(area), CLOSE))
+    stroke, size = (length * scale * closer for length in (sight.digit.stroke, sight.digit.size))
+    window = np.clip(STROKES * stroke, FINE_STROKE * CLOSE, BROAD_STROKE * CLOSE)
+    ink = find_ink(close_up, int(window), light=sight.light)
+    digit = find_digit(ink, expected=size)
+    if digit is None:
+        raise _blank()
+    alone, left, top = digit_alone(ink, digit)
+    framed = frame(alone)
+    # From pixels of the close-up to those of the file.
+    larger = max(picture.width, picture.height) / max(image.size)
+    full = larger / closer
+    x, y = area[0] * larger + left * full, area[1] * larger + top * full
+    box = (
+        round(area[0] * larger + digit.left * full),
+        round(area[1] * larger + digit.top * full),
+        round((digit.right - digit.left) * full),
+        round((digit.bottom - digit.top) * full),
+    )
+    shift = framed.shift[0] - x * framed.scale / full, framed.shift[1] - y * framed.scale / full
+    return _reading(framed.pixels, not sight.light, box, framed.scale / full, shift)
+
+
+def _look(image: Image.Image) -> Sight:
+    """Return the best of what may be a digit in the whole picture."""
+    picture = np.asarray(_resized(image, COARSE))
+    light = lightness(np.asarray(_resized(image, SMALL), np.float32))
+    sights = []
+    # Broad strokes are believed less, unless ink is as light or dark as the whole picture says.
+    for window, stoutest, weight, trust in (
+        (round(FINE_STROKE * COARSE), 2.0, 1.0, 0.4),
+        (round(BROAD_STROKE * COARSE), 3.0, 0.6, 0.9),
+    ):
+        for is_light in (False, True):
+            digit = find_digit(find_ink(picture, window, light=is_light), stoutest=stoutest)
+            if digit is not None:
+                believed = weight * (1 + trust * (light if is_light else -light))
+                sights.append(Sight(digit.score * believed, digit, is_light))
+    best = max(sights, key=lambda sight: sight.score, default=None)
+    if best is None or best.score < LEAST_SCORE:
+        raise _blank()
+    return best
+
+
+def _area(digit: Digit, scale: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return what to look at closely, in pixels of the picture: left, top, right, bottom."""
+    half = (ROOM * digit.size + 2) * scale
+    x, y = (digit.left + digit.right) / 2 * scale, (digit.top + digit.bottom) / 2 * scale
+    return (
+        max(0, int(x - half)),
+        max(0, int(y - half)),
+        min(size[0], int(x + half) + 1),
+        min(size[1], int(y + half) + 1),
+    )
+
+
+def _blank() -> Problem:
+    return Problem(422, "blank-picture", "Expected a picture of a digit; there is none to be seen.")
+
+
+def _resized(image: Image.Image, side: int) -> Image.Image:
+    """Return `image` with `side` pixels along its longer side."""
+    scale = side / max(image.size)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    resampling = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    return image.resize(size, resampling, reducing_gap=3 if scale < 1 else None)
+
+
+def _reading(
+    pixels: Pixels,
+    inverted: bool,
+    box: tuple[int, ...],
+    scale: float,
+    shift: tuple[float, float],
+) -> Reading:
+    return Reading(
+        pixels,
+        {
+            "inverted": inverted,
+            "box": list(box),
+            "scale": round(scale, 4),
+            "shift": [round(along, 2) for along in shift],
+        },
+    )
