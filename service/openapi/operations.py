@@ -12,11 +12,13 @@ OCTETS = "application/octet-stream"
 CSV = "text/csv"
 HTML = "text/html"
 PLAIN = "text/plain"
+REPORT = (OCTETS, JSON, "image/png", "image/svg+xml", PLAIN)  # what a report's files are
 
 UNKNOWN = (404, 503)  # no such model or version, or it is refused
 WRONG_BODY = (400, 413, 415, 422, 503)
 ADMIN = (401, 403, 503)
 QUEUE = (503,)
+_MOVING = (400, 404, 409, 412, 413, 422, 507, *ADMIN)
 
 
 class Operation(NamedTuple):
@@ -76,22 +78,46 @@ OPERATIONS = {
     "models.list_models": Operation("List models", _json("Models"), errors=(503,)),
     "models.show_model": Operation("Show a model", _json("Model"), errors=UNKNOWN),
     "models.list_versions": Operation(
-        "List a model's versions, newest first", _json("Versions"), errors=UNKNOWN
+        "List a model's versions, newest first",
+        _json("Versions"),
+        errors=(*UNKNOWN, 422),
+        query={"limit": _LIMIT, "cursor": TEXT},
     ),
     "models.show_version": Operation(
         "Show a version's manifest", _json("Manifest"), errors=UNKNOWN
     ),
-    "models.show_history": Operation(
-        "Show every move of a model's aliases", _json("History"), errors=UNKNOWN
-    ),
-    "models.promote": Operation(
-        "Let an alias name a version",
-        _json("Moved"),
-        _json("Move"),
-        (400, 404, 409, 413, 422, 507, *ADMIN),
+    "models.delete_version": Operation(
+        "Delete a version that no alias names",
+        {},
+        errors=(404, 409, *ADMIN),
+        status=204,
         admin=True,
     ),
+    "aliases.list_aliases": Operation("List a model's aliases", _json("Aliases"), errors=UNKNOWN),
+    "aliases.show_alias": Operation(
+        "Show what an alias names, since when and why", _json("Alias"), errors=(*UNKNOWN, 422)
+    ),
+    "aliases.promote": Operation(
+        "Let an alias name a version", _json("Alias"), _json("Move"), _MOVING, admin=True
+    ),
+    "aliases.rollback": Operation(
+        "Let an alias name what it named before",
+        _json("Alias"),
+        _json("Rollback"),
+        _MOVING,
+        admin=True,
+        body_required=False,
+    ),
+    "aliases.show_history": Operation(
+        "Show every move of a model's aliases", _json("History"), errors=UNKNOWN
+    ),
     "files.get_weights": _FILE._replace(summary="Download a version's weights as safetensors"),
+    "files.list_report": Operation(
+        "List the files of a version's report", _json("Files"), errors=UNKNOWN
+    ),
+    "files.get_report_file": _FILE._replace(
+        summary="Download a file of a version's report", answer=dict.fromkeys(REPORT, ANY)
+    ),
     "files.export": _FILE._replace(
         summary="Download a version in another format",
         query={"format": {"enum": ["npz", "onnx"]}},

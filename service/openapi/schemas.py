@@ -44,6 +44,7 @@ PATH_PARAMETERS: dict[str, Schema] = {
     "version": {"type": "string", "description": "A number, or an alias.", "examples": ["live"]},
     "alias": {"type": "string", "examples": ["live"]},
     "job_id": {"type": "string"},
+    "name": {"type": "string", "examples": ["golden.npz"]},
 }
 
 _ROWS = ref("Rows")
@@ -52,6 +53,10 @@ _VERSION = thing({"aliases": listing(TEXT)}, version=WHOLE)
 _MOVE = thing(
     alias=TEXT, at=TEXT, to=nullable(WHOLE), reason=TEXT, actor=TEXT, **{"from": nullable(WHOLE)}
 )
+_WHY: dict[str, Schema] = {
+    "reason": {"type": "string", "maxLength": 2000},
+    "actor": {"type": "string", "maxLength": 200},
+}
 _DURATION = thing(count=WHOLE, ns=WHOLE)
 _STEPS = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
 _TENSOR = {"name": TEXT, "datatype": TEXT, "shape": listing(WHOLE)}
@@ -130,15 +135,26 @@ SCHEMAS: dict[str, Schema] = {
         name=TEXT,
         live=nullable(WHOLE),
         aliases={"type": "object", "additionalProperties": WHOLE},
-        latest=WHOLE,
+        latest=nullable(WHOLE),
         versions=WHOLE,
     ),
     "Models": thing(models=listing(ref("Model"))),
-    "Versions": thing(versions=listing(_VERSION)),
+    "Versions": thing(versions=listing(_VERSION), next_cursor=nullable(TEXT)),
     "Manifest": {"allOf": [_VERSION, {**schema_of(Manifest), "additionalProperties": True}]},
+    "Files": thing(files=listing(TEXT)),
     "History": thing(history=listing(_MOVE)),
-    "Move": strict(thing({"reason": {"type": "string", "maxLength": 2000}}, version=WHOLE)),
-    "Moved": thing(model=TEXT, alias=TEXT, version=WHOLE, previous=nullable(WHOLE)),
+    "Move": strict(thing(_WHY, version=WHOLE)),
+    "Rollback": strict(thing({"alias": TEXT, **_WHY})),
+    "Alias": thing(
+        model=TEXT,
+        alias=TEXT,
+        version=nullable(WHOLE),
+        previous=nullable(WHOLE),
+        at=nullable(TEXT),
+        reason=TEXT,
+        actor=TEXT,
+    ),
+    "Aliases": thing(aliases=listing(ref("Alias"))),
     "Alive": thing(status=TEXT),
     "Ready": thing(
         ready=FLAG,
