@@ -59,7 +59,7 @@ import pkgutil
 
 names = ["gunicorn.app.wsgiapp", "gunicorn.glogging", "gunicorn.workers.gthread"]
 names += ["http.client", "encodings.idna"]  # the service's health check
-for room in ("nncore", "service", "worker", "inkwell"):
+for room in ("nncore", "jobs", "service", "worker", "inkwell"):
     path = importlib.import_module(room).__path__
     names += [module.name for module in pkgutil.walk_packages(path, f"{room}.")]
 for name in set(names) - {"service.wsgi", "inkwell.__main__"}:  # these two start at once

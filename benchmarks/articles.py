@@ -23,6 +23,7 @@ from nncore.config import TrainConfig
 from nncore.presets import PRESETS
 from nncore.registry import Registry
 from worker.datasets import load
+from worker.job_folder import JobFolder
 from worker.settings import Settings
 from worker.training import run_training
 
@@ -44,14 +45,15 @@ def train(name: str, seed: int | None) -> dict[str, Any]:
     """Train a preset in a store of its own; return what came of it."""
     payload = {"model": "article", "preset": name}
     config = TrainConfig.from_dict(payload if seed is None else payload | {"seed": seed})
-    losses: list[float] = []
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(store=Path(folder), mnist_dir=mnist_dir())
         result = run_training(
-            config, settings, job_id=None, report=lambda _, line: losses.append(line["loss"])
+            config, settings, job_id=name, folder=JobFolder(settings.store, name, "once")
         )
         seconds = time.perf_counter() - started
+        history = Registry(settings.store).manifest("article", result["version"]).history
+        losses = [line["loss"] for line in history]
         answers = four_answers(settings) if config.dataset == "xor" else None
     if seed in (None, config.seed):
         draw(name, losses)

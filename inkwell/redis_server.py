@@ -22,6 +22,7 @@ def redis_program(store: Path, environ: dict[str, str], port: int) -> Program:
         "--port": str(port),
         "--dir": str(folder),
         "--appendonly": "yes",
+        "--appendfsync": "always",  # a job that was answered with 202 is on the disk
         "--save": "",  # the append-only file holds everything already
         "--daemonize": "no",
         "--logfile": str(log),

@@ -12,6 +12,8 @@ from nncore.training import TrainingState
 from nncore.weights import decode_weights, encode_weights, read_metadata
 
 OPTIMIZER = "optimizer."
+KEPT = ("average", "best", "order")
+POSITION = ("epoch", "step", "rows", "loss", "best_epoch", "best_loss")
 
 
 def encode_checkpoint(
@@ -22,23 +24,14 @@ def encode_checkpoint(
     Parameters
     ----------
     network, state, rng
-        The run, as it is inside ``on_epoch``.
+        The run, as it is inside ``on_step`` and ``on_epoch``.
     extra : JSON value
         What else the caller wants back, such as the history.
     """
     tensors: dict[str, Floats] = {"params": network.params, "state": network.state}
     tensors |= {OPTIMIZER + name: array for name, array in state.optimizer.items()}
-    tensors |= {
-        name: array
-        for name, array in (("average", state.average), ("best", state.best))
-        if array is not None
-    }
-    position = {
-        "epoch": state.epoch,
-        "step": state.step,
-        "best_epoch": state.best_epoch,
-        "best_loss": state.best_loss,
-    }
+    tensors |= {name: array for name in KEPT if (array := getattr(state, name)) is not None}
+    position = {name: getattr(state, name) for name in POSITION}
     metadata = {"position": position, "rng": rng.bit_generator.state, "extra": extra}
     return encode_weights(tensors, {"run": json.dumps(metadata)})
 
@@ -72,7 +65,6 @@ def decode_checkpoint(
         for name, array in tensors.items()
         if name.startswith(OPTIMIZER)
     }
-    average, best = (
-        None if (a := tensors.get(n)) is None else a.copy() for n in ("average", "best")
-    )
-    return TrainingState(optimizer, average, best, **position), metadata["extra"]
+    kept = {name: tensors[name].copy() for name in KEPT if name in tensors}
+    state = TrainingState(optimizer, **dict.fromkeys(KEPT) | kept | position)
+    return state, metadata["extra"]

@@ -43,14 +43,19 @@ class TrainingState:
     """Where a run stands, beside the network's arrays and the generator: what a checkpoint keeps.
 
     ``average`` is the moving average of the parameters, ``best`` the parameters and the network's
-    state of the best epoch so far; each is None where the recipe asks for none.
+    state of the best epoch so far; each is None where the recipe asks for none. ``epoch`` and
+    ``step`` count those that are done. Of the epoch under way, ``order`` is the order of its rows
+    (None before it is drawn), ``rows`` how many are done, ``loss`` the sum of their losses.
     """
 
     optimizer: Views
     average: Floats | None
     best: Floats | None
+    order: Ints | None = None
     epoch: int = 0
     step: int = 0
+    rows: int = 0
+    loss: float = 0.0
     best_epoch: int = 0
     best_loss: float = float("inf")
 
@@ -63,9 +68,16 @@ class TrainingState:
             best=None if recipe.early_stopping is None else _snapshot(network),
         )
 
+    def end_epoch(self) -> float:
+        """Count the epoch under way as done; return the mean loss of its rows."""
+        loss = self.loss / self.rows
+        self.epoch += 1
+        self.order, self.rows, self.loss = None, 0, 0.0
+        return loss
 
-def ignore(stats: EpochStats) -> None:
-    """Do nothing with `stats`."""
+
+def ignore(*_: object) -> None:
+    """Do nothing."""
 
 
 def fit(
@@ -77,6 +89,7 @@ def fit(
     rng: np.random.Generator,
     scaler: Scaler,
     state: TrainingState | None = None,
+    on_step: Callable[[], None] = ignore,
     on_epoch: Callable[[EpochStats], None] = ignore,
 ) -> None:
     """Train `network` in place by mini-batch gradient descent.
@@ -96,9 +109,10 @@ def fit(
         Brings pixels to the network's scale, batch by batch: a PixelScaler.
     state : TrainingState, optional
         Where to go on, updated in place; by default a run begins.
-    on_epoch : callable
-        Called with EpochStats after each epoch, when `network`, `rng` and `state` together are
-        what a checkpoint must keep. What it raises ends the training and passes on.
+    on_step, on_epoch : callable
+        Called after each step, and with EpochStats after each epoch, when `network`, `rng` and
+        `state` together are what a checkpoint must keep. What they raise ends the training and
+        passes on.
 
     Raises
     ------
@@ -112,8 +126,8 @@ def fit(
     steps = recipe.epochs * -(-rows // batch_size)
     state = state or TrainingState.start(network, recipe)
     while state.epoch < recipe.epochs and not _stopped_early(state, recipe):
-        started, total = time.perf_counter(), 0.0
-        for pixels, labels in minibatches(train, batch_size, rng):
+        started = time.perf_counter()
+        for pixels, labels in minibatches(train, batch_size, rng, state):
             x = scaler(recipe.augment(pixels, rng) if recipe.augment else pixels)
             logits, tape = network.forward_train(x, rng)
             loss, dlogits = recipe.loss(logits, labels)
@@ -123,23 +137,32 @@ def fit(
             recipe.optimizer.step(network.params, network.grads, state.optimizer, factor=factor)
             state.step += 1
             _average(network, state, recipe)
-            total += loss * len(labels)
-        state.epoch += 1
-        on_epoch(_measure(network, validation, recipe, scaler, state, total / rows, started))
+            state.rows += len(labels)
+            state.loss += loss * len(labels)
+            on_step()
+        mean_loss = state.end_epoch()
+        on_epoch(_measure(network, validation, recipe, scaler, state, mean_loss, started))
     _keep(network, state)
     if not np.isfinite(network.params).all():
         raise NonFiniteLossError("The weights became infinite or NaN. Try a smaller learning rate.")
 
 
 def minibatches(
-    examples: Examples, batch_size: int, rng: np.random.Generator
+    examples: Examples, batch_size: int, rng: np.random.Generator, state: TrainingState
 ) -> Iterator[tuple[Pixels, Ints]]:
-    """Yield all rows once, in random order, in batches of at most `batch_size`."""
-    if batch_size >= len(examples.labels):
-        yield examples  # one batch has no order
+    """Yield, in batches of at most `batch_size`, what is left of the epoch under way.
+
+    That is every row once, in random order, but for those that `state` tells are done.
+    """
+    total = len(examples.labels)
+    if batch_size >= total:  # one batch has no order
+        if not state.rows:
+            yield examples
         return
-    order = rng.permutation(len(examples.labels))
-    for start in range(0, len(order), batch_size):
+    if state.order is None:
+        state.order = rng.permutation(total)
+    order = state.order
+    for start in range(state.rows, total, batch_size):
         rows = order[start : start + batch_size]
         yield examples.pixels[rows], examples.labels[rows]
 

@@ -2,6 +2,8 @@
 
 from flask import Flask
 
+from jobs.queue import JobQueue
+from jobs.records import connect
 from nncore.registry import Registry
 from service import (
     aliases,
@@ -14,7 +16,6 @@ from service import (
     training_jobs,
 )
 from service.admin import admin_token
-from service.job_queue import JobQueue
 from service.openapi import pages
 from service.predictor import Predictor
 from service.served import ServedModels
@@ -42,7 +43,7 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         "registry": registry,
         "served_models": served_models,
         "predictor": Predictor(served_models, settings),
-        "job_queue": job_queue or JobQueue(settings.redis_url, settings.queue),
+        "job_queue": job_queue or JobQueue(connect(settings.redis_url), settings.queue),
     }
     request_ids.register(app)
     problems.register(app)

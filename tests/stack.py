@@ -151,19 +151,46 @@ class Stack:
 
     def train(self, **config):
         """Post a job and return it when it has ended."""
+        return self.wait(self.post(**config)["id"])
+
+    def post(self, **config):
+        """Post a job and return it."""
         payload = {"model": "digits", "dataset": "digits", "epochs": 5} | config
         response = self.client.post("/api/v1/jobs", json=payload)
         assert response.status_code == 202, response.text
-        return self.wait(response.json()["id"])
+        return response.json()
 
-    def wait(self, job_id):
-        """Return the job when it has ended."""
+    def job(self, job_id):
+        return self.client.get(f"/api/v1/jobs/{job_id}").json()
 
-        def ended():
-            job = self.client.get(f"/api/v1/jobs/{job_id}").json()
-            return job if job.get("status") in ("finished", "failed", "stopped") else None
+    def wait(self, job_id, statuses=("finished", "failed", "stopped", "canceled")):
+        """Return the job when it has one of the statuses."""
 
-        return wait_for(ended, TRAIN_SECONDS, f"job {job_id}")
+        def there():
+            job = self.job(job_id)
+            return job if job.get("status") in statuses else None
+
+        return wait_for(there, TRAIN_SECONDS, f"job {job_id}")
+
+    def wait_for_progress(self, job_id):
+        """Wait until the job's process has told how far it is."""
+        return wait_for(lambda: self.job(job_id)["progress"], 60, "progress")
+
+    def horse(self):
+        """Return the worker that runs a job, by name, and the process in which it does."""
+
+        def found():
+            for name, process in self.processes.items():
+                if name.startswith("worker") and (running := children(process.pid)):
+                    return name, running[0]
+            return None
+
+        return wait_for(found, 60, "a running job")
+
+    def versions(self, job_id, model="digits"):
+        """Return the SHA-256 of the weights of every version that the job has made."""
+        rows = self.client.get(f"/api/v1/models/{model}/versions").json().get("versions", [])
+        return [row["weights_sha256"] for row in rows if row["job_id"] == job_id]
 
     def _redis_listens(self):
         with socket.create_connection(("127.0.0.1", self.redis_port), 1) as connection:

@@ -8,22 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = {"nncore", "service", "worker", "inkwell"}
+ROOMS = {"nncore", "jobs", "service", "worker", "inkwell"}
+BOTH = {"nncore", "jobs", "numpy", "redis", "rq"}
 MAY_IMPORT = {
     "nncore": {"numpy", "safetensors", "sklearn"},
-    "worker": {"nncore", "numpy", "redis", "rq", "sklearn", "threadpoolctl"},
-    "service": {
-        "nncore",
-        "numpy",
-        "flask",
-        "werkzeug",
-        "gunicorn",
-        "redis",
-        "rq",
-        "PIL",
-        "orjson",
-        "simdjson",
-    },
+    "jobs": {"nncore", "redis", "rq"},
+    "worker": BOTH | {"sklearn", "threadpoolctl"},
+    "service": BOTH | {"flask", "werkzeug", "gunicorn", "PIL", "orjson", "simdjson"},
     "inkwell": {"click", "httpx", "rich", "honcho"},
 }
 ONE_FILE = [("safetensors", "nncore/weights.py"), ("sklearn", "nncore/estimator.py")]

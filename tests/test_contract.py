@@ -2,18 +2,16 @@
 
 import importlib
 
+from jobs.training_job import TASKS
 from nncore.config import TrainConfig
 from nncore.datasets import DATASETS
-from service.job_queue import TRAIN_TASK
 from worker.datasets import LOADERS
-from worker.queue_worker import TASK
 
 
-def test_the_service_names_the_task_that_the_worker_runs():
-    module, _, name = TRAIN_TASK.rpartition(".")
-
-    assert callable(getattr(importlib.import_module(module), name))
-    assert TRAIN_TASK == TASK
+def test_every_task_that_a_job_may_name_is_there():
+    for task in TASKS:
+        module, _, name = task.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), name))
 
 
 def test_every_data_set_that_a_config_may_name_can_be_loaded():

@@ -44,7 +44,7 @@ def test_the_api_document_names_every_key_of_a_training_configuration():
 def test_the_tree_in_the_readme_names_every_room():
     tree = (ROOT / "README.md").read_text().partition("```\nnncore/")[2].partition("```")[0]
 
-    for room in ("worker/", "service/", "inkwell/", "tests/", "benchmarks/", "docs/"):
+    for room in ("jobs/", "worker/", "service/", "inkwell/", "tests/", "benchmarks/", "docs/"):
         assert f"\n{room}" in tree
 
 

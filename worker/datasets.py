@@ -39,6 +39,10 @@ class DatasetError(InkwellError):
     """A data set cannot be had, or is not what it must be."""
 
 
+class UnreachableDatasetError(DatasetError):
+    """A data set cannot be fetched now; later it may be."""
+
+
 class Dataset(NamedTuple):
     """A data set as it is trained on. Pixels are uint8 (n, 784), labels int64 (n,)."""
 
@@ -163,7 +167,7 @@ def _fetch_mnist(cache: Path) -> tuple[Pixels, Pixels]:
             "mnist_784", version=1, as_frame=False, parser="liac-arff", data_home=cache
         )
     except (OSError, ValueError) as error:
-        raise DatasetError(
+        raise UnreachableDatasetError(
             "MNIST cannot be had: INKWELL_MNIST_DIR names no folder with its four IDX files, "
             f"and OpenML could not be reached ({error})."
         ) from error

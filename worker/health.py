@@ -12,8 +12,8 @@ from rq import Worker
 
 from worker.settings import Settings
 
-# An idle worker shows itself every 45 s, one with a job every 15 s: see worker/queue_worker.py.
-STALE = timedelta(seconds=120)
+# A worker shows itself every 2 s; with Redis away for a while, less often.
+STALE = timedelta(seconds=60)
 
 
 def problem(settings: Settings) -> str | None:

@@ -1,85 +1,124 @@
-"""The RQ worker, restricted to training jobs."""
+"""The RQ worker: takes training jobs from the queues, one at a time."""
 
 import logging
+import os
+import secrets
+import socket
+import time
 from typing import Any
 
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq import Queue, Worker
-from rq.job import Job
+from rq.exceptions import StopRequested
+from rq.executions import Execution
+from rq.job import Job, JobStatus
+from rq.worker import WorkerStatus
+from rq.worker_registration import clean_worker_registry
 
+from jobs.executions import Executions, Orders
+from jobs.records import SERIALIZER, WrongStateError, connect, queue_names
+from jobs.training_job import TrainingJob
+from worker.attempt import Attempt
+from worker.job_folder import JobFolder
 from worker.settings import Settings
-from worker.tasks import train_model
 
 log = logging.getLogger(__name__)
 
-TASK = f"{train_model.__module__}.{train_model.__qualname__}"
-HEARTBEAT_SECONDS = 15
-MAINTENANCE_SECONDS = 60  # between looks for jobs whose worker died
+SECONDS_BETWEEN_ROUNDS = 5  # looks after jobs that no worker has in hand
 MAX_RECONNECT_SECONDS = 2.0  # between tries while Redis is away; RQ's own is a minute
-WORKER_TTL_SECONDS = 60  # an idle worker shows itself a quarter of a minute before this
+WORKER_TTL_SECONDS = 60  # a worker that has not shown itself for so long is forgotten
 
 
-class RefusedJobError(Exception):
-    """The job names another function than the one that this worker runs."""
+class Stop:
+    """Whether the program is to stop. A plain flag: a signal's handler must wait for no lock."""
 
+    requested = False
 
-class TrainingJob(Job):
-    """A job that can only be `train_model`.
-
-    RQ runs whatever dotted name lies in Redis; the JSON serializer alone does not stop a person
-    who reaches Redis from naming ``os.system``. Here no other name is even imported.
-    """
-
-    @property
-    def func(self) -> Any:
-        """The task. Raises RefusedJobError where the job names another."""
-        if self.func_name != TASK:
-            raise RefusedJobError(f"This worker runs {TASK} only; got {self.func_name!r}.")
-        return train_model
-
-    @property
-    def success_callback(self) -> None:
-        """None: callbacks are names of functions too."""
-
-    @property
-    def failure_callback(self) -> None:
-        """None: callbacks are names of functions too."""
-
-    @property
-    def stopped_callback(self) -> None:
-        """None: callbacks are names of functions too."""
-
-    def send_webhooks(self, status: Any, *, exc_string: str | None = None) -> None:
-        """Send nothing: whoever reaches Redis must not make the worker call addresses."""
+    def request(self, *_: Any) -> None:
+        """Stop when what is being done just now is done; a running job makes way."""
+        self.requested = True
 
 
 class TrainingWorker(Worker):
-    """An RQ worker that runs training jobs, and knows whether it was asked to stop."""
+    """An RQ worker of training jobs, which looks after those of lost workers too."""
 
     job_class = TrainingJob
     max_connection_wait_time = MAX_RECONNECT_SECONDS
-    stop_requested = False
+    dequeue_timeout = 2  # seconds until it looks around, and sees that it is to stop
 
-    def request_stop(self, signum: Any, frame: Any) -> None:
-        """Take RQ's signal for a warm stop: the running job is finished first."""
-        self.stop_requested = True
-        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+    def __init__(self, settings: Settings, stop: Stop) -> None:
+        # RQ itself waits for a Redis that is away.
+        connection = Redis.from_url(settings.redis_url, retry=Retry(NoBackoff(), 1))
+        super().__init__(
+            [
+                Queue(name, connection=connection, serializer=SERIALIZER, job_class=TrainingJob)
+                for name in queue_names(settings.queue)
+            ],
+            # The last part tells it from one that died here under the same number.
+            name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
+            connection=connection,
+            serializer=SERIALIZER,
+            job_class=TrainingJob,
+            worker_ttl=WORKER_TTL_SECONDS,
+        )
+        self._settings = settings
+        self._stop = stop
+        self._last_round = float("-inf")
+        # Its time-outs are short: a worker whose Redis is away must hear a signal all the same.
+        self._training = Executions(connect(settings.redis_url), settings.queue)
 
-    def stop_before_next_job(self) -> None:
-        """Stop, where the signal came before RQ's own handlers were in place."""
-        self.stop_requested = self._stop_requested = True
+    def _install_signal_handlers(self) -> None:
+        """Leave the signals to the program."""
 
+    def subscribe(self) -> None:
+        """Take no commands: RQ's would kill the process of a job without asking it."""
 
-def build_worker(settings: Settings) -> TrainingWorker:
-    """Return a worker on the queue of `settings`. Raises RedisError where Redis is not there."""
-    connection = Redis.from_url(settings.redis_url)
-    queue = Queue(settings.queue, connection=connection, serializer="json", job_class=TrainingJob)
-    return TrainingWorker(
-        [queue],
-        connection=connection,
-        serializer="json",
-        job_class=TrainingJob,
-        worker_ttl=WORKER_TTL_SECONDS,
-        maintenance_interval=MAINTENANCE_SECONDS,
-        job_monitoring_interval=HEARTBEAT_SECONDS,
-    )
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """Whether to look around: RQ asks before it takes a job, never while it has one in hand.
+
+        Raises StopRequested, which ends RQ's loop, where that is wanted.
+        """
+        if self._stop.requested:
+            raise StopRequested
+        return self._is_time_for_a_round()
+
+    def run_maintenance_tasks(self) -> None:
+        """Bring on jobs that no worker has in hand."""
+        self._training.tend()
+        for queue in self.queues:
+            clean_worker_registry(queue)
+        self._last_round = time.monotonic()
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run a job that was taken from the queue, and settle what comes of it."""
+        if not isinstance(job, TrainingJob) or not job.is_ours:
+            log.warning("Refused the job %s: it is none of ours.", job.id)
+            job.set_status(JobStatus.FAILED)
+            return
+        self.set_state(WorkerStatus.BUSY)
+        try:
+            begun, execution = self._training.begin(job.id, self.name)
+        except WrongStateError as error:
+            log.info("Job %s was taken from the queue for nothing: %s", job.id, error)
+            return
+        Attempt(
+            self._training,
+            begun,
+            execution,
+            JobFolder(self._settings.store, begun.id, execution.id),
+            beat=lambda: self._beat(begun, execution),
+            stopping=lambda: self._stop.requested,
+        ).see_through()
+        self.set_state(WorkerStatus.IDLE)
+
+    def _beat(self, job: TrainingJob, execution: Execution) -> Orders:
+        orders = self._training.beat(job, execution, self)
+        if self._is_time_for_a_round():
+            self.run_maintenance_tasks()
+        return orders
+
+    def _is_time_for_a_round(self) -> bool:
+        return time.monotonic() - self._last_round >= SECONDS_BETWEEN_ROUNDS

@@ -1,86 +1,76 @@
-"""What RQ calls. The service names `train_model` by its dotted string."""
+"""What the work-horse runs. The service names it by its dotted string."""
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from redis.exceptions import RedisError
 from rq import get_current_job
-from rq.job import Job
 
+from jobs.executions import Executions
+from jobs.records import connect
+from jobs.training_job import TrainingJob
 from nncore.config import TrainConfig
-from nncore.errors import InkwellError
+from worker.checkpoints import Interruption
+from worker.job_folder import JobFolder
 from worker.settings import Settings
 from worker.training import run_training
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_REPORTS = 0.5
+SECONDS_BETWEEN_TRIES = 2.0  # to report, while Redis is away
 PATIENCE_SECONDS = 600.0  # with a Redis that is away when a run has ended
 
 
 def train_model(payload: dict[str, Any]) -> dict[str, Any]:
     """Train as `payload`, a TrainConfig as JSON, says; return the result as JSON values.
 
-    Progress goes into the job's meta: ``progress``, ``history``; at the end ``result``, or
-    ``error``, a sentence, where the run fails for a reason that we know.
+    Raises what `run_training` does, and ConfigError.
     """
     job = get_current_job()
-    reporter = Reporter(job)
-    try:
-        config = TrainConfig.from_dict(payload)
-        settings = Settings.from_env()
-        log.info("Training %r on %r: job %s.", config.model, config.dataset, job and job.id)
-        result = run_training(
-            config, settings, job_id=job.id if job else None, report=reporter.report
-        )
-    except (InkwellError, OSError) as error:
-        reporter.fail(f"{error}")
-        raise
-    reporter.finish(result)
+    assert isinstance(job, TrainingJob) and job.execution_id  # noqa: S101, PT018 - RQ calls us
+    config = TrainConfig.from_dict(payload)
+    settings = Settings.from_env()
+    log.info("Training %r on %r: job %s.", config.model, config.dataset, job.id)
+    interrupted, reporter = Interruption(), Reporter(job.id, settings)
+    result = run_training(
+        config,
+        settings,
+        job_id=job.id,
+        folder=JobFolder(settings.store, job.id, job.execution_id),
+        report=reporter.report,
+        interrupted=interrupted,
+    )
+    reporter.make_sure(interrupted)
     log.info("Published version %d of %r. %s", result["version"], config.model, result["reason"])
     return result
 
 
 class Reporter:
-    """Writes progress into the job's meta, at most twice a second. Redis may be away meanwhile."""
+    """Tells Redis how far a run is. It may be away: a run does not end because nobody listens."""
 
-    def __init__(self, job: Job | None) -> None:
-        self._job = job
-        self._meta: dict[str, Any] = {"history": []}
-        self._saved_at = 0.0
+    def __init__(self, job_id: str, settings: Settings) -> None:
+        self._executions = Executions(connect(settings.redis_url), settings.queue)
+        self._job_id = job_id
+        self._untold: tuple[dict[str, Any], list[dict[str, Any]]] | None = None
+        self._silent_until = 0.0
 
-    def report(self, progress: dict[str, Any], line: dict[str, Any]) -> None:
-        """Take up the progress after an epoch, and its line of history."""
-        self._meta["progress"] = progress
-        self._meta["history"].append(line)
-        if time.monotonic() - self._saved_at >= SECONDS_BETWEEN_REPORTS:
-            self.save()
-
-    def finish(self, result: dict[str, Any]) -> None:
-        """Take up the result. A Redis that is away is waited for: the version is there already."""
-        self._meta["result"] = result
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self.save() and time.monotonic() < deadline:
-            time.sleep(SECONDS_BETWEEN_REPORTS)
-
-    def fail(self, error: str) -> None:
-        """Tell why the run failed."""
-        self._meta["error"] = error
-        self.save()
-
-    def save(self) -> bool:
-        """Write what is known; tell whether it went through.
-
-        A run does not end because nobody can be told of it.
-        """
-        self._saved_at = time.monotonic()
-        if self._job is None:
-            return True
-        self._job.meta.update(self._meta)
+    def report(self, progress: dict[str, Any], history: list[dict[str, Any]]) -> None:
+        """Report; where that fails, not again for some seconds."""
+        self._untold = progress, history
+        if time.monotonic() < self._silent_until:
+            return
         try:
-            self._job.save_meta()  # type: ignore[no-untyped-call]
+            self._executions.report(self._job_id, progress, history)
+            self._untold = None
         except RedisError as error:
             log.warning("Progress could not be reported: %s", error)
-            return False
-        return True
+            self._silent_until = time.monotonic() + SECONDS_BETWEEN_TRIES
+
+    def make_sure(self, interrupted: Callable[[], bool]) -> None:
+        """Wait until the last report has gone through, unless the run is to make way."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self._untold and not interrupted() and time.monotonic() < deadline:
+            time.sleep(0.1)
+            self.report(*self._untold)

@@ -3,50 +3,68 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from nncore.arrays import Ints
+from nncore.checkpoint import decode_checkpoint, encode_checkpoint
 from nncore.classifier import Classifier
 from nncore.config import TrainConfig
 from nncore.datasets import DATASETS
+from nncore.errors import CorruptVersionError, RegistryError, TrainingError
 from nncore.golden import Golden
 from nncore.manifest import Manifest, TrainedOn, libraries, now
 from nncore.metrics import accuracy, confusion_matrix
 from nncore.network import Network
 from nncore.registry import LIVE, Registry
 from nncore.scaling import PixelScaler
-from nncore.training import EpochStats, Examples, evaluate, fit
+from nncore.training import EpochStats, Examples, TrainingState, evaluate, fit, ignore
 from worker import datasets
+from worker.checkpoints import Checkpoints
 from worker.datasets import Dataset
-from worker.promotion import judge_and_promote
+from worker.job_folder import JobFolder
+from worker.progress import Progress, Report
+from worker.promotion import Verdict, judge_and_promote
 from worker.settings import Settings
-
-log = logging.getLogger(__name__)
 
 PRODUCT_FOR_ALL_CORES = 50_000_000  # multiplications: batch rows x weights of the largest layer
 
 WHOLE_SET = 10_000  # rows, as far as threads are concerned
 
-Report = Callable[[dict[str, Any], dict[str, Any]], None]
+log = logging.getLogger(__name__)
+
+
+class DataChangedError(TrainingError):
+    """The data are not those that the run began with."""
 
 
 def run_training(
-    config: TrainConfig, settings: Settings, *, job_id: str | None, report: Report
+    config: TrainConfig,
+    settings: Settings,
+    *,
+    job_id: str,
+    folder: JobFolder,
+    report: Report = ignore,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """Train as `config` says and publish a version.
+    """Train as `config` says and publish a version; go on where the job stood, if it was begun.
 
     Parameters
     ----------
     config : TrainConfig
     settings : Settings
         Where the data and the store are.
-    job_id : str or None
-        Goes into the manifest and the history.
+    job_id : str
+        Goes into the manifest and the history. A job gets one version, however often it is begun.
+    folder : JobFolder
+        Where the job's checkpoint is.
     report : callable
-        Called after each epoch with the progress and with the epoch's line of history.
+        Called at most twice a second with the progress and the history, and once at the end.
+    interrupted : callable
+        Tells whether the run is to make way.
 
     Returns
     -------
@@ -55,41 +73,170 @@ def run_training(
 
     Raises
     ------
-    DatasetError, NonFiniteLossError, OSError
-        If the data cannot be had, the training diverged, the store cannot be written.
+    DatasetError, NonFiniteLossError, DataChangedError, OSError
+        If the data cannot be had, the training diverged, the data are others than when the run
+        began, the store cannot be written.
+    InterruptedRunError, SupersededError
+        If the run makes way; if it is another's by now.
     """
-    dataset = datasets.load(config.dataset, settings)
-    init, split, shuffle = np.random.default_rng(config.seed).spawn(3)
-    network = config.build_network(init)
-    train, validation = hold_out(dataset.train, config.validation_fraction, split)
-    scaler = PixelScaler()
-    history: list[dict[str, Any]] = []
-
-    def on_epoch(stats: EpochStats) -> None:
-        history.append(_line(stats))
-        report(_progress(stats, config.epochs, len(train.labels)), history[-1])
-
-    started = time.perf_counter()
-    with threadpool_limits(blas_threads(config), user_api="blas"):
-        fit(
-            network,
-            train,
-            validation,
-            config,
-            rng=shuffle,
-            scaler=scaler,
-            on_epoch=on_epoch,
-        )
-    classifier = Classifier(network, scaler, config.loss)
-    predictions = classifier.predict(dataset.test.pixels)
-    metrics = measure(network, scaler, config, dataset.test, predictions)
-    metrics |= {"training_seconds": round(time.perf_counter() - started, 3)}
+    begun_before = folder.take()
     registry = Registry(settings.store)
-    manifest = _manifest(config, dataset, network, scaler, metrics, history, registry, job_id)
-    golden = Golden.of(classifier, dataset.test.pixels)
-    result = _publish(registry, config, network, manifest, golden, dataset.test, predictions)
+    dataset = datasets.load(config.dataset, settings)
+    version = published_by(registry, config.model, job_id) if begun_before else None
+    if version is None:
+        run = Run(config, dataset, folder)
+        run.train(report, interrupted)
+        version, predictions = run.publish(registry, job_id), run.predictions
+    else:
+        published = Classifier.of(registry.load(config.model, version))
+        predictions = published.predict(dataset.test.pixels)
+    result = _judge(registry, config, version, dataset.test, predictions)
     remove_old(registry, config.model, settings)
     return result
+
+
+class Run:
+    """A training run: where it stands, in memory and in its folder.
+
+    It begins where its checkpoint says, if there is one.
+    """
+
+    def __init__(self, config: TrainConfig, dataset: Dataset, folder: JobFolder) -> None:
+        self.config = config
+        self.dataset = dataset
+        self.data_sha256 = dataset.sha256()
+        self.scaler = PixelScaler()
+        init, split, self.rng = np.random.default_rng(config.seed).spawn(3)
+        self.network = config.build_network(init)
+        self.examples, self.validation = hold_out(dataset.train, config.validation_fraction, split)
+        self.state = TrainingState.start(self.network, config)
+        self.history: list[dict[str, Any]] = []
+        self._seconds_before = 0.0
+        self._started = time.perf_counter()
+        self._folder = folder
+        self._resume()
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has been going, in all processes that it had."""
+        return self._seconds_before + time.perf_counter() - self._started
+
+    def train(self, report: Report, interrupted: Callable[[], bool]) -> None:
+        """Train to the end. Raises what `run_training` does."""
+        progress = Progress(
+            self.state,
+            self.history,
+            epochs=self.config.epochs,
+            rows=len(self.examples.labels),
+            report=report,
+        )
+        checkpoints = Checkpoints(self._folder, self._encode, interrupted)
+
+        def on_step() -> None:
+            checkpoints.after_step()
+            progress.after_step()
+
+        def on_epoch(stats: EpochStats) -> None:
+            progress.after_epoch(stats)
+            checkpoints.after_epoch()
+
+        try:
+            with threadpool_limits(blas_threads(self.config), user_api="blas"):
+                fit(
+                    self.network,
+                    self.examples,
+                    self.validation,
+                    self.config,
+                    rng=self.rng,
+                    scaler=self.scaler,
+                    state=self.state,
+                    on_step=on_step,
+                    on_epoch=on_epoch,
+                )
+        finally:
+            progress.report()
+
+    @property
+    def classifier(self) -> Classifier:
+        """What will answer requests."""
+        return Classifier(self.network, self.scaler, self.config.loss)
+
+    @cached_property
+    def predictions(self) -> Ints:
+        """Its classes of the test images, once it is trained."""
+        return self.classifier.predict(self.dataset.test.pixels)
+
+    def publish(self, registry: Registry, job_id: str) -> int:
+        """Publish the version and return its number. Raises SupersededError, OSError."""
+        manifest = self._manifest(registry, job_id)
+        golden = Golden.of(self.classifier, self.dataset.test.pixels)
+        with self._folder.owned():
+            return registry.publish(self.config.model, self.network, manifest, golden)
+
+    def _manifest(self, registry: Registry, job_id: str) -> Manifest:
+        config, test = self.config, self.dataset.test
+        metrics = measure(self.network, self.scaler, config, test, self.predictions)
+        return Manifest(
+            model=config.model,
+            layers=config.network,
+            input_shape=self.network.input_shape,
+            pixel_scaling=self.scaler,
+            loss=config.loss,
+            labels=DATASETS[config.dataset].labels,
+            config=config.to_dict(),
+            seed=config.seed,
+            dataset=TrainedOn(
+                self.dataset.name,
+                self.data_sha256,
+                len(self.dataset.train.labels),
+                len(test.labels),
+            ),
+            metrics=metrics | {"training_seconds": round(self.seconds, 3)},
+            history=self.history,
+            parent=registry.aliases(config.model).readable(LIVE).to,
+            job_id=job_id,
+            libraries=libraries(),
+            created_at=now(),
+        )
+
+    def _encode(self) -> bytes:
+        extra = {
+            "history": self.history,
+            "data_sha256": self.data_sha256,
+            "seconds": self.seconds,
+        }
+        return encode_checkpoint(self.network, self.state, self.rng, extra=extra)
+
+    def _resume(self) -> None:
+        """Go to where the checkpoint says."""
+        content = self._folder.load()
+        if content is None:
+            return
+        try:
+            self.state, extra = decode_checkpoint(content, self.network, self.rng)
+        except CorruptVersionError as error:
+            # The disk lost it. Same seed, same data: the run from the start has the same end.
+            log.warning("The checkpoint cannot be read, the run begins anew: %s", error)
+            return
+        if extra["data_sha256"] != self.data_sha256:
+            raise DataChangedError(
+                f"The data set {self.dataset.name!r} is not what it was when this run began. "
+                "Post the job anew."
+            )
+        self.history = extra["history"]
+        self._seconds_before = extra["seconds"]
+        log.info("Going on after epoch %d.", self.state.epoch)
+
+
+def published_by(registry: Registry, model: str, job_id: str) -> int | None:
+    """Return the version that the job has published before, if it has."""
+    for version in reversed(registry.versions(model)):
+        try:
+            if registry.manifest(model, version).job_id == job_id:
+                return version
+        except RegistryError:
+            continue  # a damaged one is not looked at
+    return None
 
 
 def blas_threads(config: TrainConfig) -> int | None:
@@ -149,18 +296,19 @@ def _rows(examples: Examples, rows: Ints) -> Examples:
     return Examples(examples.pixels[rows], examples.labels[rows])
 
 
-def _publish(
-    registry: Registry,
-    config: TrainConfig,
-    network: Network,
-    manifest: Manifest,
-    golden: Golden,
-    test: Examples,
-    predictions: Ints,
+def _judge(
+    registry: Registry, config: TrainConfig, version: int, test: Examples, predictions: Ints
 ) -> dict[str, Any]:
-    version = registry.publish(config.model, network, manifest, golden)
-    verdict = judge_and_promote(
-        registry, manifest, version, promote=config.promote, test=test, predictions=predictions
+    """Let the version go live if it should; return what came out of the job."""
+    model = config.model
+    manifest = registry.manifest(model, version)
+    verdict = _verdict_before(registry, model, version) or judge_and_promote(
+        registry,
+        manifest,
+        version,
+        promote=config.promote,
+        test=test,
+        predictions=predictions,
     )
     return {
         "version": version,
@@ -170,54 +318,11 @@ def _publish(
     }
 
 
-def _manifest(
-    config: TrainConfig,
-    dataset: Dataset,
-    network: Network,
-    scaler: PixelScaler,
-    metrics: dict[str, Any],
-    history: list[dict[str, Any]],
-    registry: Registry,
-    job_id: str | None,
-) -> Manifest:
-    return Manifest(
-        model=config.model,
-        layers=config.network,
-        input_shape=network.input_shape,
-        pixel_scaling=scaler,
-        loss=config.loss,
-        labels=DATASETS[config.dataset].labels,
-        config=config.to_dict(),
-        seed=config.seed,
-        dataset=TrainedOn(
-            dataset.name, dataset.sha256(), len(dataset.train.labels), len(dataset.test.labels)
-        ),
-        metrics=metrics,
-        history=history,
-        parent=registry.aliases(config.model).readable(LIVE).to,
-        job_id=job_id,
-        libraries=libraries(),
-        created_at=now(),
-    )
-
-
-def _line(stats: EpochStats) -> dict[str, Any]:
-    # NaN is no JSON: without validation images there is no validation figure.
-    held_out = {
-        key: None if np.isnan(value) else value
-        for key, value in (
-            ("validation_loss", stats.validation_loss),
-            ("validation_accuracy", stats.validation_accuracy),
-        )
-    }
-    return {"epoch": stats.epoch, "loss": stats.loss, **held_out, "seconds": stats.seconds}
-
-
-def _progress(stats: EpochStats, epochs: int, rows: int) -> dict[str, Any]:
-    return {
-        "epoch": stats.epoch,
-        "epochs": epochs,
-        "fraction": stats.epoch / epochs,
-        "samples_per_second": round(rows / stats.seconds, 1),
-        "eta_seconds": round((epochs - stats.epoch) * stats.seconds, 1),
-    }
+def _verdict_before(registry: Registry, model: str, version: int) -> Verdict | None:
+    """Return how the version was judged, if what followed from that has been done."""
+    told = registry.verdict(model, version)
+    if told is None:
+        return None
+    moves = registry.aliases(model).history()
+    done = not told["promote"] or any(move["to"] == version for move in moves)
+    return Verdict(told["promote"], told["reason"]) if done else None

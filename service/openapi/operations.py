@@ -53,6 +53,7 @@ _PREDICT = Operation(
 _FILE = Operation(
     "", {OCTETS: ANY}, errors=(*UNKNOWN, 416, 422), others={206: {OCTETS: ANY}, 304: {}}
 )
+_ORDER = Operation("", _json("Job"), errors=(404, 409, *ADMIN), status=202, admin=True)
 _LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 100}
 
 OPERATIONS = {
@@ -75,6 +76,10 @@ OPERATIONS = {
         query={"limit": _LIMIT, "cursor": TEXT, "status": TEXT, "model": TEXT},
     ),
     "training_jobs.show_job": Operation("Show a training job", _json("Job"), errors=(404, *QUEUE)),
+    "training_jobs.stop_job": _ORDER._replace(
+        summary="Cancel a job that waits, stop one that runs"
+    ),
+    "training_jobs.resume_job": _ORDER._replace(summary="Go on with a job that was broken off"),
     "models.list_models": Operation("List models", _json("Models"), errors=(503,)),
     "models.show_model": Operation("Show a model", _json("Model"), errors=UNKNOWN),
     "models.list_versions": Operation(

@@ -119,18 +119,24 @@ SCHEMAS: dict[str, Schema] = {
         ),
     ),
     "TrainConfig": {**schema_of(TrainConfig), "required": ["model"]},
-    "Job": thing(
-        {"error": nullable(TEXT)},
+    "Job": {
+        "allOf": [
+            ref("JobInShort"),
+            thing(history=listing(thing(epoch=WHOLE)), story=listing(thing(at=TEXT, event=TEXT))),
+        ]
+    },
+    "JobInShort": thing(
         id=TEXT,
         status=TEXT,
+        stopping=FLAG,
         position=nullable(WHOLE),
         times=thing(created_at=TEXT),
         config=thing(),
         progress=nullable(thing()),
-        history=listing(thing()),
         result=nullable(thing()),
+        error=nullable(TEXT),
     ),
-    "Jobs": thing(jobs=listing(ref("Job")), next_cursor=nullable(TEXT)),
+    "Jobs": thing(jobs=listing(ref("JobInShort")), next_cursor=nullable(TEXT)),
     "Model": thing(
         name=TEXT,
         live=nullable(WHOLE),

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from service.settings import Settings as ServiceSettings
+from worker.attempt import SECONDS_TO_MAKE_WAY, SECONDS_TO_SETTLE, SHUTDOWN
 from worker.settings import Settings as WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -149,6 +150,7 @@ def test_redis_keeps_every_job_through_a_restart_and_when_memory_is_short():
     settings = dict(zip(options[::2], options[1::2], strict=True))
 
     assert settings["--appendonly"] == "yes"
+    assert settings["--appendfsync"] == "always"
     assert settings["--maxmemory-policy"] == "noeviction"
     assert SERVICES["redis"]["volumes"] == ["redis:/data"]
 
@@ -173,8 +175,11 @@ def test_the_service_is_given_longer_to_stop_than_gunicorn_gives_its_requests():
     assert seconds(SERVICES["service"]["stop_grace_period"]) >= graceful + 5
 
 
-def test_a_worker_is_given_minutes_to_end_its_job():
-    assert seconds(SERVICES["worker"]["stop_grace_period"]) >= 300
+def test_a_worker_makes_way_in_the_time_that_compose_gives_by_default():
+    compose_seconds = 10
+
+    assert "stop_grace_period" not in SERVICES["worker"]
+    assert SECONDS_TO_MAKE_WAY[SHUTDOWN] + SECONDS_TO_SETTLE < compose_seconds / 2
 
 
 def test_requests_go_before_training_where_there_are_few_cores():

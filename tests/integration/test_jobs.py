@@ -1,17 +1,17 @@
 """Jobs over HTTP, with a real queue and a real worker."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
 
+import httpx
 import pytest
 from redis import Redis
 from rq import Queue
 from rq.job import Job
 
-from tests.stack import ROOT, Stack, children, stat_of, wait_for
+from tests.stack import ROOT, Stack, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -120,25 +120,30 @@ def test_a_data_set_that_cannot_be_had_says_where_it_was_looked_for(tmp_path):
     assert f"INKWELL_MNIST_DIR={tmp_path}/nowhere" in job["error"]
 
 
-def test_a_job_whose_process_is_killed_says_so(stack):
-    posted = stack.client.post(
-        "/api/v1/jobs", json={"model": "digits", "dataset": "digits", "epochs": 100_000}
-    ).json()
-    wait_for(
-        lambda: stack.client.get(f"/api/v1/jobs/{posted['id']}").json()["progress"], 30, "progress"
-    )
+@pytest.mark.parametrize("order", ["stop", "resume"])
+def test_an_order_that_the_job_cannot_follow_is_told(stack, order):
+    done = stack.train(epochs=1)
 
-    os.kill(max(children(stack.processes["worker"].pid), key=_cpu_ticks), signal.SIGKILL)
-    job = stack.wait(posted["id"])
+    refused = stack.client.post(f"/api/v1/jobs/{done['id']}/{order}")
+    unknown = stack.client.post(f"/api/v1/jobs/nope/{order}")
+    nobody = httpx.post(f"{stack.url}/api/v1/jobs/{done['id']}/{order}", timeout=30)
 
-    assert job["status"] == "failed"
-    assert "signal 9" in job["error"]
-    assert stack.train(epochs=1)["status"] == "finished"
+    assert refused.status_code == 409
+    assert "A job that is finished cannot be" in refused.json()["detail"]
+    assert (unknown.status_code, nobody.status_code) == (404, 401)
 
 
-def _cpu_ticks(pid):
-    user, system = stat_of(pid)[11:13]
-    return int(user) + int(system)
+def test_a_job_that_waits_is_canceled_and_can_be_resumed(stack):
+    first = stack.post(epochs=100_000)
+    waiting = stack.post(epochs=1)
+
+    canceled = stack.client.post(f"/api/v1/jobs/{waiting['id']}/stop").json()
+    resumed = stack.client.post(f"/api/v1/jobs/{waiting['id']}/resume").json()
+    stack.client.post(f"/api/v1/jobs/{first['id']}/stop")
+
+    assert (canceled["status"], canceled["position"]) == ("canceled", None)
+    assert (resumed["status"], resumed["position"]) == ("queued", 1)
+    assert stack.wait(waiting["id"])["status"] == "finished"
 
 
 def test_the_worker_runs_no_other_function_whoever_puts_it_into_redis(stack, tmp_path):
@@ -227,22 +232,6 @@ def test_a_worker_waits_for_redis_and_stops_when_told(tmp_path):
         wait_for(lambda: "Taking jobs" in stack.log("worker"), what="the worker")
         stack.kill("worker", signal.SIGTERM)
         assert stack.processes["worker"].returncode == 0
-    finally:
-        stack.stop()
-
-
-def test_a_worker_stopped_during_a_job_finishes_it_first(tmp_path):
-    stack = Stack(tmp_path)
-    try:
-        stack.start()
-        posted = stack.client.post(
-            "/api/v1/jobs", json={"model": "digits", "dataset": "digits", "epochs": 150}
-        ).json()
-        address = f"/api/v1/jobs/{posted['id']}"
-        wait_for(lambda: stack.client.get(address).json()["progress"], 30, "progress")
-        stack.kill("worker", signal.SIGTERM)
-
-        assert stack.client.get(address).json()["status"] == "finished"
     finally:
         stack.stop()
 

@@ -40,6 +40,9 @@ def recipe(**changed):
     return Recipe(**values | changed)
 
 
+NOTHING_DONE = TrainingState({}, None, None)
+
+
 def train(*, seed=0, data=None, layers=LAYERS, on_epoch=lambda stats: None, **changed):
     network = small_network(seed, layers)
     fit(
@@ -119,7 +122,7 @@ def test_a_loss_that_is_not_finite_ends_training_with_advice():
 def test_minibatches_give_every_row_once_in_random_order():
     examples = Examples(np.arange(10)[:, None], np.arange(10))
 
-    batches = list(minibatches(examples, 4, np.random.default_rng(0)))
+    batches = list(minibatches(examples, 4, np.random.default_rng(0), NOTHING_DONE))
 
     assert [len(labels) for _, labels in batches] == [4, 4, 2]
     rows = np.concatenate([labels for _, labels in batches])
@@ -160,7 +163,7 @@ def test_all_rows_at_once_are_one_batch():
     examples = Examples(np.arange(10)[:, None], np.arange(10))
     stats = []
 
-    batches = list(minibatches(examples, 10, np.random.default_rng(0)))
+    batches = list(minibatches(examples, 10, np.random.default_rng(0), NOTHING_DONE))
     train(batch_size=None, epochs=3, on_epoch=stats.append)
 
     assert len(batches) == 1
@@ -240,8 +243,8 @@ EVERYTHING = {
 }
 
 
-def fit_with_checkpoints(stop_after, content=None, *, optimizer, epochs=6):
-    """Train; return the network, and the checkpoint after `stop_after` epochs, where it ends."""
+def fit_with_checkpoints(stop_at=None, content=None, *, optimizer, epochs=6):
+    """Train; return the network, or the checkpoint at `stop_at`, such as ("step", 3)."""
 
     class Stop(Exception):
         pass
@@ -254,8 +257,8 @@ def fit_with_checkpoints(stop_after, content=None, *, optimizer, epochs=6):
         state, extra = decode_checkpoint(content, network, rng)
         assert extra == ["history"]
 
-    def on_epoch(stats):
-        if stats.epoch == stop_after:
+    def stop(unit):
+        if (unit, getattr(state, unit)) == stop_at:
             made.append(encode_checkpoint(network, state, rng, extra=["history"]))
             raise Stop
 
@@ -268,7 +271,8 @@ def fit_with_checkpoints(stop_after, content=None, *, optimizer, epochs=6):
             rng=rng,
             scaler=PixelScaler(),
             state=state,
-            on_epoch=on_epoch,
+            on_step=lambda: stop("step"),
+            on_epoch=lambda stats: stop("epoch"),
         )
     except Stop:
         return None, made[0]
@@ -276,14 +280,14 @@ def fit_with_checkpoints(stop_after, content=None, *, optimizer, epochs=6):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-@pytest.mark.parametrize("stop_after", [1, 3, 5])
-def test_a_run_resumed_from_a_checkpoint_ends_with_the_bytes_of_an_undisturbed_one(
-    name, stop_after
-):
+@pytest.mark.parametrize(
+    "stop_at", [("epoch", 1), ("epoch", 5), ("step", 1), ("step", 10), ("step", 33)]
+)
+def test_a_run_resumed_from_a_checkpoint_ends_with_the_bytes_of_an_undisturbed_one(name, stop_at):
     optimizer = SGD(0.05, 0.9) if name == "sgd" else OPTIMIZERS[name]()
-    undisturbed, _ = fit_with_checkpoints(None, optimizer=optimizer)
+    undisturbed, _ = fit_with_checkpoints(optimizer=optimizer)
 
-    _, content = fit_with_checkpoints(stop_after, optimizer=optimizer)
+    _, content = fit_with_checkpoints(stop_at, optimizer=optimizer)
     resumed, _ = fit_with_checkpoints(None, content, optimizer=optimizer)
 
     assert resumed.params.tobytes() == undisturbed.params.tobytes()
@@ -291,7 +295,7 @@ def test_a_run_resumed_from_a_checkpoint_ends_with_the_bytes_of_an_undisturbed_o
 
 
 def test_a_checkpoint_of_another_network_is_refused_and_changes_nothing():
-    _, content = fit_with_checkpoints(1, optimizer=Adam())
+    _, content = fit_with_checkpoints(("epoch", 1), optimizer=Adam())
     other = small_network()
     before = other.params.copy()
 

@@ -10,6 +10,7 @@ from nncore.config import TrainConfig
 from nncore.presets import PRESETS
 from nncore.registry import Registry
 from worker.datasets import load
+from worker.job_folder import JobFolder
 from worker.settings import Settings
 from worker.training import run_training
 
@@ -19,9 +20,11 @@ QUICK = {"epochs": 2, "batch_size": 50, "dataset": "digits"}
 
 def losses_of(name, settings, **changed):
     config = TrainConfig.from_dict({"model": "article", "preset": name} | changed)
-    losses = []
-    run_training(config, settings, job_id=None, report=lambda _, line: losses.append(line["loss"]))
-    return losses
+    result = run_training(
+        config, settings, job_id="article", folder=JobFolder(settings.store, "article", "once")
+    )
+    history = Registry(settings.store).manifest("article", result["version"]).history
+    return [line["loss"] for line in history]
 
 
 def falls(losses):

@@ -3,26 +3,15 @@ import json
 import numpy as np
 import pytest
 
-from nncore.config import TrainConfig
 from nncore.registry import Registry
 from nncore.training import Examples
 from tests.conftest import classifier_of, publish
+from tests.worker.runs import run
 from worker import datasets
 from worker.promotion import judge, judge_and_promote
 from worker.settings import Settings
-from worker.training import run_training
 
 DIGITS = tuple("0123456789")
-
-
-def run(store, *, mnist_dir=None, **changed):
-    payload = {"model": "digits", "dataset": "digits", "epochs": 3} | changed
-    return run_training(
-        TrainConfig.from_dict(payload),
-        Settings(store=store, mnist_dir=mnist_dir),
-        job_id="job-1",
-        report=lambda progress, line: None,
-    )
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
+import errno
 import hashlib
+import itertools
 import json
 
 import numpy as np
@@ -11,15 +13,12 @@ from nncore.metrics import accuracy
 from nncore.registry import Registry
 from nncore.training import Examples
 from tests.conftest import classifier_of
-from worker import datasets
+from tests.worker.runs import run
+from worker import checkpoints, datasets
+from worker.checkpoints import InterruptedRunError
+from worker.job_folder import JobFolder, SupersededError
 from worker.settings import Settings
-from worker.training import hold_out, run_training
-
-
-def run(store, report=lambda progress, line: None, **changed):
-    payload = {"model": "digits", "dataset": "digits", "epochs": 3} | changed
-    config = TrainConfig.from_dict(payload)
-    return run_training(config, Settings(store=store), job_id="job-1", report=report)
+from worker.training import DataChangedError, hold_out
 
 
 @pytest.fixture
@@ -38,12 +37,12 @@ def test_a_run_publishes_a_version_that_answers_as_was_measured(store):
 
 
 def test_the_manifest_tells_how_the_version_came_to_be(store):
-    run(store, seed=7)
+    run(store, seed=7, job_id="job-7")
 
     manifest = Registry(store).manifest("digits", 1)
     weights = (store / "models/digits/versions/1/weights.safetensors").read_bytes()
     assert manifest.seed == manifest.config["seed"] == 7
-    assert manifest.job_id == "job-1"
+    assert manifest.job_id == "job-7"
     assert manifest.parent is None
     assert manifest.weights_sha256 == hashlib.sha256(weights).hexdigest()
     assert manifest.dataset.train_rows == 1437
@@ -72,25 +71,151 @@ def test_same_seed_and_data_give_the_same_weights(store):
     assert hashes[0] == hashes[1] != hashes[2]
 
 
-def test_progress_is_reported_once_an_epoch(store):
+def test_progress_is_reported(store):
     seen = []
 
-    run(store, report=lambda progress, line: seen.append((progress, line)))
+    run(store, report=lambda progress, history: seen.append((progress, list(history))))
 
-    progress, line = seen[-1]
-    assert [p["epoch"] for p, _ in seen] == [1, 2, 3]
-    assert (progress["epochs"], progress["fraction"], progress["eta_seconds"]) == (3, 1.0, 0.0)
+    progress, history = seen[-1]
+    assert (progress["epoch"], progress["epochs"], progress["fraction"]) == (3, 3, 1.0)
     assert progress["samples_per_second"] > 0
-    assert set(line) == {"epoch", "loss", "validation_loss", "validation_accuracy", "seconds"}
+    assert progress["eta_seconds"] == 0
+    assert progress["loss"] == history[-1]["loss"]
+    assert [line["epoch"] for line in history] == [1, 2, 3]
+    assert set(history[0]) == {
+        "epoch",
+        "loss",
+        "validation_loss",
+        "validation_accuracy",
+        "seconds",
+    }
 
 
 def test_without_validation_images_their_figures_are_null(store):
     seen = []
 
-    run(store, report=lambda _, line: seen.append(line), validation_fraction=0)
+    run(store, report=lambda _, history: seen.append(history), validation_fraction=0)
 
-    assert seen[0]["validation_accuracy"] is None
+    assert seen[-1][0]["validation_accuracy"] is None
     json.dumps(seen, allow_nan=False)
+
+
+def after(steps):
+    """Tell to make way after so many questions, one a step."""
+    asked = itertools.count(1)
+    return lambda: next(asked) >= steps
+
+
+def digest(store, number):
+    return Registry(store).manifest("digits", number).weights_sha256
+
+
+def checkpoint(store, job_id):
+    return store / "jobs" / job_id / "checkpoint.safetensors"
+
+
+@pytest.mark.parametrize("steps", [1, 20, 21, 30, 61])  # 21 steps an epoch
+def test_an_interrupted_run_goes_on_to_the_weights_of_an_undisturbed_one(store, steps):
+    how = {"augment": {"shift": 2}, "average": 0.9, "early_stopping": {"patience": 50}}
+    run(store, **how)
+    with pytest.raises(InterruptedRunError):
+        run(store, job_id="cut", interrupted=after(steps), **how)
+    run(store, job_id="cut", execution_id="e2", **how)
+
+    registry = Registry(store)
+    whole, resumed = (registry.manifest("digits", n) for n in (1, 2))
+    assert resumed.weights_sha256 == whole.weights_sha256
+    for line, other in zip(resumed.history, whole.history, strict=True):
+        assert line | {"seconds": 0} == other | {"seconds": 0}
+    assert resumed.metrics["training_seconds"] > 0
+
+
+def test_a_run_that_is_cut_again_and_again_has_the_same_weights(store):
+    run(store)
+    for part in range(6):
+        with pytest.raises(InterruptedRunError):
+            run(store, job_id="cut", execution_id=f"e{part}", interrupted=after(10))
+    run(store, job_id="cut", execution_id="last")
+
+    assert digest(store, 1) == digest(store, 2)
+
+
+def test_a_checkpoint_that_the_disk_has_lost_costs_time_only(store):
+    run(store)
+    with pytest.raises(InterruptedRunError):
+        run(store, job_id="cut", interrupted=after(30))
+    checkpoint(store, "cut").write_bytes(b"lost")
+    run(store, job_id="cut", execution_id="e2")
+
+    assert digest(store, 1) == digest(store, 2)
+
+
+def test_a_run_does_not_go_on_with_other_data(store, monkeypatch):
+    with pytest.raises(InterruptedRunError):
+        run(store, job_id="cut", interrupted=after(30))
+    other = datasets.load("digits", Settings(store=store))
+    other.train.pixels[0] = 0
+    monkeypatch.setitem(datasets.LOADERS, "digits", lambda settings: other)
+
+    with pytest.raises(DataChangedError, match="Post the job anew"):
+        run(store, job_id="cut", execution_id="e2")
+
+
+def test_a_checkpoint_is_kept_within_long_epochs_and_after_short_ones(store, monkeypatch):
+    written = []
+    monkeypatch.setattr(JobFolder, "save", lambda folder, content: written.append(content))
+
+    for within, after_epochs, expected in ((0.0, 1e9, 3 * 21), (1e9, 0.0, 3), (1e9, 1e9, 0)):
+        written.clear()
+        monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN_SAVES", within)
+        monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN_EPOCHS_SAVES", after_epochs)
+        run(store)
+        assert len(written) == expected
+
+
+def test_a_run_ends_well_where_no_checkpoint_can_be_written(store, monkeypatch):
+    def full(folder, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(JobFolder, "save", full)
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN_SAVES", 0)
+
+    assert run(store)["version"] == 1
+
+
+def test_a_job_that_has_published_does_not_publish_again(store):
+    first = run(store, job_id="once")
+    again = run(store, job_id="once", execution_id="e2")
+
+    assert again["version"] == first["version"] == 1
+    assert again["test_accuracy"] == first["test_accuracy"]
+    assert Registry(store).versions("digits") == [1]
+    assert len(Registry(store).aliases("digits").history()) == 1
+
+
+def test_an_execution_that_is_no_longer_the_jobs_publishes_nothing(store):
+    def superseded(progress, history):
+        JobFolder(store, "moved", "newer").take()
+
+    with pytest.raises(SupersededError):
+        run(store, job_id="moved", execution_id="older", report=superseded)
+
+    assert Registry(store).versions("digits") == []
+
+
+def test_an_execution_that_is_no_longer_the_jobs_writes_no_checkpoint(store):
+    older, newer = JobFolder(store, "moved", "older"), JobFolder(store, "moved", "newer")
+    assert (older.take(), newer.take()) == (False, True)
+    newer.save(b"newer")
+
+    with pytest.raises(SupersededError, match="Another execution"):
+        older.save(b"older")
+    assert newer.load() == b"newer"
+
+    newer.remove()
+    with pytest.raises(SupersededError, match="done"):
+        older.save(b"older")
+    assert not (store / "jobs" / "moved").exists()
 
 
 def test_a_training_that_diverges_publishes_nothing(store):

@@ -1,0 +1,79 @@
+"""When a run's checkpoint is written, and when the run ends because it is to make way."""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from worker.job_folder import JobFolder
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_SAVES = 30.0  # within an epoch
+SECONDS_BETWEEN_EPOCHS_SAVES = 1.0  # shorter epochs are not worth a checkpoint each
+
+
+class InterruptedRunError(Exception):
+    """The run was asked to make way. What it has reached is in its checkpoint."""
+
+
+class Interruption:
+    """Whether this process is to make way: SIGTERM came, or the worker above it is gone."""
+
+    def __init__(self) -> None:
+        self._worker = os.getppid()
+        self._asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def __call__(self) -> bool:
+        """Tell whether to make way."""
+        return self._asked or os.getppid() != self._worker
+
+    def _ask(self, *_: Any) -> None:
+        self._asked = True
+
+
+class Checkpoints:
+    """Writes the checkpoint of a run into its folder.
+
+    Parameters
+    ----------
+    folder : JobFolder
+    encode : callable
+        Returns the run as bytes, as it is after a step.
+    interrupted : callable
+        Tells whether the run is to make way.
+    """
+
+    def __init__(
+        self, folder: JobFolder, encode: Callable[[], bytes], interrupted: Callable[[], bool]
+    ) -> None:
+        self._folder = folder
+        self._encode = encode
+        self._interrupted = interrupted
+        self._saved_at = time.monotonic()
+
+    def after_step(self) -> None:
+        """Write where it is time. Raises InterruptedRunError, SupersededError."""
+        if self._interrupted():
+            self._save()
+            raise InterruptedRunError
+        self._save_if_older_than(SECONDS_BETWEEN_SAVES)
+
+    def after_epoch(self) -> None:
+        """Write, unless epochs are short. Raises SupersededError."""
+        self._save_if_older_than(SECONDS_BETWEEN_EPOCHS_SAVES)
+
+    def _save_if_older_than(self, seconds: float) -> None:
+        if time.monotonic() - self._saved_at >= seconds:
+            self._save()
+
+    def _save(self) -> None:
+        try:
+            self._folder.save(self._encode())
+        except OSError as error:
+            # The run does not end because of it: the checkpoint before is still there.
+            log.warning("No checkpoint could be written: %s", error)
+        self._saved_at = time.monotonic()

@@ -1,0 +1,74 @@
+"""The work-horse, as RQ calls it: the process in which a job runs."""
+
+import json
+import logging
+import os
+import select
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from worker.outcomes import outcome_of
+
+log = logging.getLogger(__name__)
+
+
+class Horse:
+    """A process that runs `task`. How that ended comes through a pipe.
+
+    The pipe closes when the process is gone, whatever it died of: so waiting needs no signals and
+    no polling.
+    """
+
+    def __init__(self, task: Callable[[], dict[str, Any]]) -> None:
+        self._reader, writer = os.pipe()
+        self._told = b""
+        self.pid = os.fork()
+        if self.pid == 0:
+            _run(task, writer)
+        os.close(writer)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most `seconds`; tell whether the process is gone."""
+        readable, _, _ = select.select([self._reader], [], [], seconds)
+        if not readable:
+            return False
+        part = os.read(self._reader, 65536)
+        self._told += part
+        return not part
+
+    def ask_to_make_way(self) -> None:
+        """Let it write a checkpoint and end."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def bury(self) -> tuple[dict[str, Any] | None, str]:
+        """Return the outcome, None where it told none, and what the process, now gone, died of."""
+        os.close(self._reader)
+        _, status = os.waitpid(self.pid, 0)
+        if os.WIFSIGNALED(status):
+            death = f"Killed by {signal.Signals(os.WTERMSIG(status)).name}"
+        else:
+            death = f"Ended with code {os.WEXITSTATUS(status)}"
+        try:
+            return json.loads(self._told), death
+        except ValueError:
+            return None, death
+
+
+def _run(task: Callable[[], dict[str, Any]], writer: int) -> None:
+    """Be the process: run the task, tell the outcome, end."""
+    code = 1
+    try:
+        # A group of its own: what is sent to the worker's, such as Ctrl-C, is the worker's affair.
+        os.setpgrp()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.write(writer, json.dumps(outcome_of(task)).encode())
+        code = 0
+    finally:
+        logging.shutdown()
+        os._exit(code)
