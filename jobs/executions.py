@@ -14,8 +14,9 @@ from rq.executions import Execution
 from rq.job import JobStatus
 from rq.worker import BaseWorker
 
-from jobs.records import Change, JobRecords, WrongStateError
+from jobs.records import KEPT_SECONDS, Change, JobRecords, WrongStateError
 from jobs.training_job import TrainingJob
+from nncore.config import TrainConfig
 
 HEARD_SECONDS = 15  # a job that no worker has shown itself for in so long is lost
 MAX_DEATHS = 3
@@ -84,6 +85,9 @@ class Executions:
         def finish(job: TrainingJob, pipeline: Pipeline) -> None:
             self._records.end(job, JobStatus.FINISHED, pipeline)
             job.tell(pipeline, "Finished.", outcome=outcome)
+            if speed := (job.progress or {}).get("samples_per_second"):
+                key = self._records.speed_key(TrainConfig.from_dict(job.config))
+                pipeline.set(key, speed, ex=KEPT_SECONDS)
 
         self._settle(job.id, execution, finish)
 

@@ -1,16 +1,21 @@
 """The queue of training jobs as whoever posts and watches them sees it."""
 
+import json
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from redis import Redis
 from redis.client import Pipeline
+from redis.exceptions import WatchError
 from rq.job import JobStatus
 
-from jobs.records import NORMAL, PRIORITIES, JobRecords
+from jobs.options import PRIORITIES, JobOptions
+from jobs.records import KEPT_SECONDS, JobRecords, digest
 from jobs.training_job import TRAIN_TASK, UNFINISHED, TrainingJob
 from nncore.config import TrainConfig
 
+IDEMPOTENT_SECONDS = 24 * 3600  # for which an answer is remembered by its key
+DEFAULT_OPTIONS = JobOptions()
 RESUMABLE = (JobStatus.STOPPED, JobStatus.CANCELED, JobStatus.FAILED)
 
 
@@ -21,6 +26,24 @@ class Page(NamedTuple):
     next_cursor: int | None
 
 
+class Idempotency(NamedTuple):
+    """The key that came with a request, and the hash of its body."""
+
+    key: str
+    body: str
+
+
+class Posted(NamedTuple):
+    """A job, and whether it was queued just now."""
+
+    job: TrainingJob
+    is_new: bool
+
+
+class KeyReusedError(Exception):
+    """The idempotency key came with another request before."""
+
+
 class JobQueue:
     """Post jobs, look at them, stop them. Each method raises RedisError without Redis."""
 
@@ -28,25 +51,44 @@ class JobQueue:
         self._records = JobRecords(redis, name)
 
     def enqueue(
-        self, config: TrainConfig, *, request_id: str, priority: str = NORMAL
-    ) -> TrainingJob:
-        """Put a job into the queue and return it."""
-        records = self._records
-        queue = records.queues[PRIORITIES.index(priority)]
-        job: Any = queue.create_job(
-            TRAIN_TASK,
-            args=(config.to_dict(),),
-            description=f"train {config.model} on {config.dataset}",
-            meta={"request_id": request_id, "sequence": records.index.next_number()},
-        )
-        with records.redis.pipeline() as pipeline:
-            pipeline.multi()
-            records.push(job, pipeline)
-            job.tell(pipeline, "Enqueued.")
-            records.index.put(job, pipeline)
-            pipeline.execute()
-        enqueued: TrainingJob = job
-        return enqueued
+        self,
+        config: TrainConfig,
+        options: JobOptions = DEFAULT_OPTIONS,
+        *,
+        request_id: str,
+        idempotency: Idempotency | None = None,
+    ) -> Posted:
+        """Put a job into the queue, unless it is there already; all of it in one transaction.
+
+        It is there where a request with the same idempotency key was answered before; or, unless
+        the options force it, where an equal job waits or runs.
+
+        Raises
+        ------
+        KeyReusedError
+            If the request that came with the same key before was another.
+        """
+        twins = self._twins(config)
+        keys = [twins] if idempotency is None else [twins, self._answered(idempotency)]
+        with self._records.redis.pipeline() as pipeline:
+            while True:
+                try:
+                    pipeline.watch(*keys)  # type: ignore[no-untyped-call]
+                    earlier = self._earlier(config, options, idempotency)
+                    if earlier is not None:
+                        return Posted(earlier, is_new=False)
+                    job = self._create(config, options, request_id)
+                    pipeline.multi()
+                    self._put(job, pipeline)
+                    pipeline.set(twins, job.id, ex=KEPT_SECONDS)
+                    if idempotency is not None:
+                        answer = json.dumps({"body": idempotency.body, "job": job.id})
+                        pipeline.set(self._answered(idempotency), answer, ex=IDEMPOTENT_SECONDS)
+                    pipeline.execute()
+                except WatchError:
+                    continue  # an equal request was quicker
+                else:
+                    return Posted(job, is_new=True)
 
     def get(self, job_id: str) -> TrainingJob | None:
         """Return the job, or None where there is none."""
@@ -123,3 +165,52 @@ class JobQueue:
             job.tell(pipeline, "Resumed.", error=None, deaths=[], retries=0, stop_requested=False)
 
         return self._records.move(job_id, RESUMABLE, resume)
+
+    def speed(self, config: TrainConfig) -> float | None:
+        """Return how many rows a second such runs trained on, the last time; None if none has."""
+        told: Any = self._records.redis.get(self._records.speed_key(config))
+        return None if told is None else float(told)
+
+    def _create(self, config: TrainConfig, options: JobOptions, request_id: str) -> TrainingJob:
+        queue = self._records.queues[PRIORITIES.index(options.priority)]
+        job: Any = queue.create_job(
+            TRAIN_TASK,
+            args=(config.to_dict(),),
+            description=f"train {config.model} on {config.dataset}",
+            meta={
+                "request_id": request_id,
+                "sequence": self._records.index.next_number(),
+                "priority": options.priority,
+            },
+        )
+        created: TrainingJob = job
+        return created
+
+    def _put(self, job: TrainingJob, pipeline: Pipeline) -> None:
+        self._records.push(job, pipeline)
+        job.tell(pipeline, "Enqueued.")
+        self._records.index.put(job, pipeline)
+
+    def _earlier(
+        self, config: TrainConfig, options: JobOptions, idempotency: Idempotency | None
+    ) -> TrainingJob | None:
+        """Return the job that this request is answered with, if there is one."""
+        if idempotency is not None:
+            told: Any = self._records.redis.get(self._answered(idempotency))
+            answer = json.loads(told) if told else None
+            if answer and answer["body"] != idempotency.body:
+                raise KeyReusedError
+            if answer and (job := self.get(answer["job"])):
+                return job
+        if options.force:
+            return None
+        twin: Any = self._records.redis.get(self._twins(config))
+        job = self.get(twin.decode()) if twin else None
+        waits_or_runs = job is not None and job.status in UNFINISHED and not job.stop_requested
+        return job if waits_or_runs else None
+
+    def _twins(self, config: TrainConfig) -> str:
+        return f"{self._records.prefix}:config:{digest(config.to_dict())}"
+
+    def _answered(self, idempotency: Idempotency) -> str:
+        return f"{self._records.prefix}:answered:{digest(idempotency.key)}"

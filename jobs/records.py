@@ -5,6 +5,8 @@ the place that belongs to it (RQ's queue, its registry of started jobs, that of 
 and is listed there.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
@@ -20,12 +22,14 @@ from rq.job import JobStatus
 from rq.utils import utcformat
 
 from jobs.index import JobIndex
+from jobs.options import NORMAL, PRIORITIES
 from jobs.training_job import TrainingJob
+from nncore.config import TrainConfig
+from nncore.datasets import DATASETS
+from nncore.estimate import speed_key
 
 SERIALIZER = "json"
 KEPT_SECONDS = 90 * 24 * 3600  # jobs that have ended
-NORMAL = "normal"
-PRIORITIES = ("high", NORMAL, "low")
 
 Change = Callable[[TrainingJob, Pipeline], None]
 
@@ -54,6 +58,11 @@ def connect(redis_url: str) -> Redis:
 def queue_names(name: str) -> list[str]:
     """Return the names of RQ's queues, the first to be served first."""
     return [name if priority == NORMAL else f"{name}-{priority}" for priority in PRIORITIES]
+
+
+def digest(value: Any) -> str:
+    """Return the hash of a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 class JobRecords:
@@ -89,6 +98,10 @@ class JobRecords:
     def history_key(self, job_id: str) -> str:
         """Return where what the job's epochs brought is kept: a list of JSON objects."""
         return f"{self.prefix}:{job_id}:history"
+
+    def speed_key(self, config: TrainConfig) -> str:
+        """Return where it is kept how many rows a second such runs train on."""
+        return f"{self.prefix}:speed:{speed_key(config, DATASETS[config.dataset])}"
 
     def queue_of(self, job: TrainingJob) -> Queue:
         """Return the queue that the job was put into."""

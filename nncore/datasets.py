@@ -8,15 +8,16 @@ DIGIT_LABELS = tuple("0123456789")
 
 
 class DatasetSpec(NamedTuple):
-    """Shape of one row, the label of each class, and how many rows there are to train on."""
+    """Shape of one row, the label of each class, how many rows to train on and to test with."""
 
     input_shape: Shape
     labels: tuple[str, ...]
     train_rows: int
+    test_rows: int
 
 
 DATASETS = {
-    "digits": DatasetSpec((784,), DIGIT_LABELS, 1_437),
-    "mnist": DatasetSpec((784,), DIGIT_LABELS, 60_000),
-    "xor": DatasetSpec((3,), ("0", "1"), 4),
+    "digits": DatasetSpec((784,), DIGIT_LABELS, 1_437, 360),
+    "mnist": DatasetSpec((784,), DIGIT_LABELS, 60_000, 10_000),
+    "xor": DatasetSpec((3,), ("0", "1"), 4, 4),
 }

@@ -8,6 +8,7 @@ from nncore.optimizers import Adam, Optimizer
 from nncore.schedules import Cosine, Schedule
 from nncore.specs import require_number, run_checks
 
+MAX_EPOCHS = 100_000
 DEFAULT_LOSS = SoftmaxCrossEntropy()
 DEFAULT_OPTIMIZER = Adam()
 DEFAULT_SCHEDULE = Cosine()
@@ -65,7 +66,7 @@ class Recipe:
         run_checks(self._check_counts, self._check_regularization)
 
     def _check_counts(self) -> None:
-        require_number("epochs", self.epochs, at_least=1, at_most=100_000)
+        require_number("epochs", self.epochs, at_least=1, at_most=MAX_EPOCHS)
         if self.batch_size is not None:
             require_number("batch_size", self.batch_size, at_least=1, at_most=100_000)
 

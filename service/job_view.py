@@ -28,6 +28,7 @@ def _view(job: TrainingJob, position: int | None) -> dict[str, Any]:
         "id": job.id,
         "status": job.status.value,
         "stopping": job.stop_requested,
+        "priority": job.meta["priority"],
         "position": position,
         "times": {
             "created_at": _rfc3339(job.created_at),

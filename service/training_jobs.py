@@ -1,19 +1,21 @@
 """Training jobs: post one, look at one, list them, stop and resume them."""
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Blueprint, Response, current_app, g, request, url_for
 from rq.exceptions import NoSuchJobError
 from rq.job import JobStatus
 
-from jobs.queue import JobQueue
-from jobs.records import WrongStateError
+from jobs.options import read_job
+from jobs.queue import Idempotency, JobQueue, KeyReusedError
+from jobs.records import WrongStateError, digest
 from jobs.training_job import STATUSES, TrainingJob
-from nncore.config import TrainConfig
-from nncore.specs import describe, unknown
+from nncore.specs import unknown
 from service.admin import admin_only
 from service.answers import answer
 from service.bodies import SMALL, read_body
+from service.dry_run import dry_run
 from service.job_view import view, view_many
 from service.json_body import read_object
 from service.problems import Problem
@@ -21,20 +23,30 @@ from service.query import page_limit, query_number
 
 bp = Blueprint("training_jobs", __name__, url_prefix="/api/v1/jobs")
 
+MAX_KEY = 255
+
 
 @bp.post("")
 @admin_only
 def post_job() -> Response:
+    dry = _dry()
     if request.mimetype != "application/json":
         detail = f"Expected application/json; got {request.mimetype[:80]!r}."
         raise Problem(415, "unknown-content-type", detail)
-    if request.args:
-        # ?dry_run=true must not start what it was to try.
-        detail = f"This address takes no query; got {describe(next(iter(request.args)))}."
-        raise Problem(422, "unknown-query", detail)
-    config = TrainConfig.from_dict(read_object(read_body(request, limit=SMALL)))
-    job = _queue().enqueue(config, request_id=g.request_id)
-    return _accepted(job)
+    body = read_object(read_body(request, limit=SMALL))
+    config, options = read_job(body)
+    if dry:
+        return answer(dry_run(config, _queue()))
+    try:
+        posted = _queue().enqueue(
+            config, options, request_id=g.request_id, idempotency=_idempotency(body)
+        )
+    except KeyReusedError:
+        detail = (
+            "This Idempotency-Key came with another body before; a new request wants a new key."
+        )
+        raise Problem(422, "idempotency-key-reused", detail) from None
+    return _show(posted.job, 202 if posted.is_new else 200)
 
 
 @bp.get("/<job_id>")
@@ -80,15 +92,38 @@ def _ordered(job_id: str, order: Callable[[str], TrainingJob], done: str) -> Res
     except WrongStateError as error:
         detail = f"A job that is {error.job.status.value} cannot be {done}."
         raise Problem(409, "wrong-state", detail) from None
-    return _accepted(job)
+    return _show(job, 202)
 
 
-def _accepted(job: TrainingJob) -> Response:
-    return answer(view(_queue(), job), 202, {"Location": url_for(".show_job", job_id=job.id)})
+def _show(job: TrainingJob, status: int) -> Response:
+    return answer(view(_queue(), job), status, {"Location": url_for(".show_job", job_id=job.id)})
 
 
 def _not_found(job_id: str) -> Problem:
     return Problem(404, "not-found", f"There is no job {job_id[:80]!r}.")
+
+
+def _dry() -> bool:
+    """Tell whether the request only asks what would be."""
+    for name, text in request.args.items():
+        if name != "dry_run":
+            detail = f"{unknown('query', name, ['dry_run'])}"
+            raise Problem(422, "unknown-query", detail)
+        if text not in ("true", "false"):
+            raise Problem(
+                422, "unknown-query", f"?dry_run= wants true or false; got {text[:80]!r}."
+            )
+    return request.args.get("dry_run") == "true"
+
+
+def _idempotency(body: dict[str, Any]) -> Idempotency | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not key.isascii() or not key.isprintable() or not 1 <= len(key) <= MAX_KEY:
+        detail = f"Idempotency-Key: expected 1 to {MAX_KEY} printable ASCII characters."
+        raise Problem(422, "not-an-idempotency-key", detail)
+    return Idempotency(key, digest(body))
 
 
 def _status() -> JobStatus | None:

@@ -70,10 +70,12 @@ def _parameters(rule: Rule, described: Operation) -> list[dict[str, Any]]:
         {"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS[name]}
         for name in sorted(rule.arguments)
     ]
-    query = [
-        {"name": name, "in": "query", "schema": schema} for name, schema in described.query.items()
+    beside = [
+        {"name": name, "in": place, "schema": schema}
+        for place, schemas in (("query", described.query), ("header", described.headers))
+        for name, schema in schemas.items()
     ]
-    return inside + query
+    return inside + beside
 
 
 def _responses(path: str, described: Operation) -> dict[str, Any]:

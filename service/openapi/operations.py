@@ -29,6 +29,7 @@ class Operation(NamedTuple):
     body: Mapping[str, Schema] = {}
     errors: tuple[int, ...] = ()
     query: Mapping[str, Schema] = {}
+    headers: Mapping[str, Schema] = {}
     status: int = 200
     admin: bool = False
     body_required: bool = True
@@ -62,12 +63,16 @@ OPERATIONS = {
     ),
     "predictions.predict": _PREDICT,
     "training_jobs.post_job": Operation(
-        "Enqueue a training job",
+        "Enqueue a training job; with dry_run tell what it would need",
         _json("Job"),
-        _json("TrainConfig"),
+        _json("JobRequest"),
         (400, 413, 415, 422, *ADMIN),
+        query={"dry_run": {"enum": ["true", "false"]}},
+        headers={"Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": 255}},
         status=202,
         admin=True,
+        # The job that was there already; or what a dry run tells.
+        others={200: {JSON: {"anyOf": [ref("Job"), ref("DryRun")]}}},
     ),
     "training_jobs.list_jobs": Operation(
         "List training jobs, newest first",

@@ -1,5 +1,6 @@
 """JSON Schemas of what the API takes and answers, by name."""
 
+from jobs.options import JobOptions
 from nncore.config import TrainConfig
 from nncore.manifest import Manifest
 from service.dialects.open_inference import INPUT, OUTPUTS
@@ -47,6 +48,8 @@ PATH_PARAMETERS: dict[str, Schema] = {
     "name": {"type": "string", "examples": ["golden.npz"]},
 }
 
+_CONFIG: Schema = {**schema_of(TrainConfig), "required": ["model"]}
+_OPTIONS = schema_of(JobOptions)
 _ROWS = ref("Rows")
 _NAMED = {"anyOf": [_ROWS, thing(**{INPUT: _ROWS}), listing(ref("NamedRow"))]}
 _VERSION = thing({"aliases": listing(TEXT)}, version=WHOLE)
@@ -118,7 +121,16 @@ SCHEMAS: dict[str, Schema] = {
             )
         ),
     ),
-    "TrainConfig": {**schema_of(TrainConfig), "required": ["model"]},
+    "TrainConfig": _CONFIG,
+    "JobRequest": {**_CONFIG, "properties": _CONFIG["properties"] | _OPTIONS["properties"]},
+    "DryRun": thing(
+        config=thing(),
+        parameters=WHOLE,
+        memory_bytes=WHOLE,
+        seconds=NUMBER,
+        rows_per_second=NUMBER,
+        seconds_from={"enum": ["finished runs", "timed steps"]},
+    ),
     "Job": {
         "allOf": [
             ref("JobInShort"),
@@ -129,6 +141,7 @@ SCHEMAS: dict[str, Schema] = {
         id=TEXT,
         status=TEXT,
         stopping=FLAG,
+        priority=TEXT,
         position=nullable(WHOLE),
         times=thing(created_at=TEXT),
         config=thing(),

@@ -1,6 +1,7 @@
 import pytest
 
 from jobs.executions import Executions
+from jobs.options import JobOptions
 from jobs.queue import JobQueue
 from jobs.records import connect
 from nncore.config import TrainConfig
@@ -40,10 +41,11 @@ def executions(redis):
 
 @pytest.fixture
 def post(queue):
-    """Post a job with the given changes to its configuration."""
+    """Post a job of its own with the given changes to its configuration."""
 
-    def post(*, model="digits", priority="normal", **changed):
-        payload = {"model": model, "dataset": "digits", **changed}
-        return queue.enqueue(TrainConfig.from_dict(payload), request_id="r", priority=priority)
+    def post(*, priority="normal", **changed):
+        config = TrainConfig.from_dict({"model": "digits", "dataset": "digits"} | changed)
+        options = JobOptions(priority=priority, force=True)
+        return queue.enqueue(config, options, request_id="r").job
 
     return post

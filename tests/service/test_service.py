@@ -421,13 +421,51 @@ def test_a_job_that_is_no_json_object_is_refused(client, admin, body, content_ty
     assert response.status_code == status
 
 
-def test_a_dry_run_starts_nothing(client, admin):
+def test_a_dry_run_starts_nothing_and_tells_what_the_run_needs(client, admin):
     response = client.post(
         "/api/v1/jobs?dry_run=true", json={"model": "m", "dataset": "mnist"}, headers=admin
     )
 
+    told = response.json
+    assert response.status_code == 200  # there is no Redis here
+    assert told["config"]["epochs"] == 10
+    assert told["parameters"] == 784 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10
+    assert 60_000 * 784 < told["memory_bytes"] < 500 * 2**20
+    assert told["rows_per_second"] > 0
+    assert told["seconds_from"] == "timed steps"
+    assert told["seconds"] == pytest.approx(10 * 60_000 * 0.9 / told["rows_per_second"], rel=0.1)
+
+
+def test_a_dry_run_refuses_what_a_job_would_be_refused_for(client, admin):
+    body = {"model": "m", "dataset": "minst", "forse": True, "priority": "urgent"}
+    response = client.post("/api/v1/jobs?dry_run=true", json=body, headers=admin)
+
+    errors = {error["pointer"]: error["detail"] for error in response.json["errors"]}
     assert response.status_code == 422
-    assert "takes no query" in response.json["detail"]
+    assert set(errors) == {"/dataset", "/forse", "/priority"}
+    assert "Did you mean 'force'?" in errors["/forse"]
+    assert "Did you mean 'mnist'?" in errors["/dataset"]
+
+
+@pytest.mark.parametrize("query", ["dry_run=yes", "dryrun=true", "dry_run"])
+def test_a_wrong_query_queues_nothing(client, admin, query):
+    body = {"model": "m", "dataset": "mnist"}
+
+    response = client.post(f"/api/v1/jobs?{query}", json=body, headers=admin)
+
+    assert response.status_code == 422
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "\xe9"])
+def test_a_wrong_idempotency_key_is_refused(client, admin, key):
+    response = client.post(
+        "/api/v1/jobs",
+        json={"model": "m", "dataset": "mnist"},
+        headers=admin | {"Idempotency-Key": key},
+    )
+
+    assert response.status_code == 422
+    assert "1 to 255 printable" in response.json["detail"]
 
 
 def test_a_full_or_broken_disk_is_told(client, registry, admin, live, monkeypatch):

@@ -1,0 +1,63 @@
+"""What may be said of a job beside its TrainConfig: it changes nothing about the version."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from nncore.config import TrainConfig
+from nncore.errors import ConfigError, FieldError
+from nncore.specs import MAX_ERRORS, escape, from_json, run_checks, unknown, wrong
+
+NORMAL = "normal"
+PRIORITIES = ("high", NORMAL, "low")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """How a job is queued and run; checks itself (ConfigError).
+
+    Parameters
+    ----------
+    priority : str
+        One of `PRIORITIES`; the first are served first.
+    force : bool
+        Whether the job is queued even if one that is equal waits or runs.
+    """
+
+    priority: str = NORMAL
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        if self.priority not in PRIORITIES:
+            raise wrong("/priority", unknown("priority", self.priority, PRIORITIES))
+
+
+def read_job(body: Mapping[str, Any]) -> tuple[TrainConfig, JobOptions]:
+    """Return what a body asks for: a TrainConfig's keys, and beside them those of JobOptions.
+
+    Raises
+    ------
+    ConfigError
+        With every error of both.
+    """
+    ours, theirs = ({field.name for field in fields(cls)} for cls in (JobOptions, TrainConfig))
+    read: list[Any] = []
+    run_checks(
+        lambda: _refuse_others(body, ours | theirs),
+        lambda: read.append(TrainConfig.from_dict(_part(body, theirs))),
+        lambda: read.append(from_json(JobOptions, _part(body, ours))),
+    )
+    config, options = read
+    return config, options
+
+
+def _part(body: Mapping[str, Any], keys: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key in keys}
+
+
+def _refuse_others(body: Mapping[str, Any], known: set[str]) -> None:
+    strange = [key for key in body if key not in known][:MAX_ERRORS]
+    if strange:
+        raise ConfigError(
+            [FieldError(f"/{escape(key)}", unknown("key", key, known)) for key in strange]
+        )
