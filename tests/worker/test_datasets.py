@@ -25,7 +25,7 @@ def test_digits_are_brought_to_mnists_framing(tmp_path):
     for axis in (1, 2):
         mass = images.sum(axis=3 - axis)
         centres = (mass * middles).sum(axis=1) / mass.sum(axis=1)
-        assert np.abs(centres - 14).max() <= 0.5
+        assert 13.99 <= centres.min() <= centres.max() <= 15.01  # MNIST: 14 to 15, but for rounding
     assert (images.max(axis=(1, 2)) == 255).all()
     assert not images[:, 0].any()
 

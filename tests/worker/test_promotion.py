@@ -52,9 +52,9 @@ def test_the_first_version_goes_live_and_a_worse_one_does_not(store):
 
 
 def test_a_better_version_goes_live(store):
-    run(store, epochs=1)
+    run(store, epochs=2)
 
-    better = run(store, epochs=20)
+    better = run(store, epochs=30)
 
     assert better["promoted"]
     assert "A loss of 0.2 points is ruled out" in better["reason"]
