@@ -437,13 +437,13 @@ def test_a_dry_run_starts_nothing_and_tells_what_the_run_needs(client, admin):
 
 
 def test_a_dry_run_refuses_what_a_job_would_be_refused_for(client, admin):
-    body = {"model": "m", "dataset": "minst", "forse": True, "priority": "urgent"}
+    body = {"model": "m", "dataset": "minst", "forcee": True, "priority": "urgent"}
     response = client.post("/api/v1/jobs?dry_run=true", json=body, headers=admin)
 
     errors = {error["pointer"]: error["detail"] for error in response.json["errors"]}
     assert response.status_code == 422
-    assert set(errors) == {"/dataset", "/forse", "/priority"}
-    assert "Did you mean 'force'?" in errors["/forse"]
+    assert set(errors) == {"/dataset", "/forcee", "/priority"}
+    assert "Did you mean 'force'?" in errors["/forcee"]
     assert "Did you mean 'mnist'?" in errors["/dataset"]
 
 
