@@ -9,6 +9,7 @@ from service import (
     aliases,
     files,
     health,
+    job_events,
     models,
     problems,
     request_ids,
@@ -16,6 +17,7 @@ from service import (
     training_jobs,
 )
 from service.admin import admin_token
+from service.job_events import Streams
 from service.openapi import pages
 from service.predictor import Predictor
 from service.served import ServedModels
@@ -43,6 +45,7 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         "registry": registry,
         "served_models": served_models,
         "predictor": Predictor(served_models, settings),
+        "streams": Streams(settings.max_streams),
         "job_queue": job_queue or JobQueue(connect(settings.redis_url), settings.queue),
     }
     request_ids.register(app)
@@ -50,6 +53,7 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     routes.register(app)
     for blueprint in (
         training_jobs.bp,
+        job_events.bp,
         models.bp,
         aliases.bp,
         files.bp,

@@ -9,6 +9,7 @@ from pathlib import Path
 os.putenv("OPENBLAS_NUM_THREADS", "1")
 
 from gunicorn import util
+from gunicorn.workers.gthread import ThreadWorker
 
 from nncore.logs import dict_config
 from service.gunicorn_errors import write_error
@@ -25,7 +26,8 @@ _memory = Path("/dev/shm")  # noqa: S108 - only heartbeats, in files that gunico
 bind = [f"{_settings.host}:{_settings.port}"]
 worker_class = "gthread"
 workers = _settings.web_workers
-threads = _settings.web_threads
+# Who watches a job holds a thread: they have their own, and predicting has the rest.
+threads = _settings.web_threads + _settings.max_streams
 # Imports happen once, before the fork: processes start at once and share their memory.
 preload_app = True
 keepalive = 75
@@ -36,3 +38,8 @@ control_socket_disable = True
 logconfig_dict = dict_config(_settings.log) | {
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True}}
 }
+
+
+def post_worker_init(worker: ThreadWorker) -> None:
+    """Let the streams end when the process is to: they would hold it up else."""
+    worker.wsgi.extensions["streams"].stopping = lambda: not worker.alive

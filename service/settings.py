@@ -27,6 +27,7 @@ class Settings:
     admin_token: str | None = None
     max_body_mb: int = 64
     max_rows: int = 10_000
+    max_streams: int = 16
     log: str = "text"
 
     @classmethod
@@ -45,6 +46,7 @@ class Settings:
             admin_token=given.get("INKWELL_ADMIN_TOKEN"),
             max_body_mb=_count(given, "INKWELL_MAX_BODY_MB", cls.max_body_mb),
             max_rows=_count(given, "INKWELL_MAX_ROWS", cls.max_rows),
+            max_streams=_count(given, "INKWELL_MAX_STREAMS", cls.max_streams),
             log=given.get("INKWELL_LOG", cls.log),
         )
         if settings.log not in FORMATS:

@@ -54,7 +54,10 @@ def show_job(job_id: str) -> Response:
     job = _queue().get(job_id)
     if job is None:
         raise _not_found(job_id)
-    return answer(view(_queue(), job))
+    response = answer(view(_queue(), job), headers={"Cache-Control": "no-cache"})
+    response.add_etag()
+    response.make_conditional(request)
+    return response
 
 
 @bp.get("")

@@ -80,7 +80,16 @@ OPERATIONS = {
         errors=(422, *QUEUE),
         query={"limit": _LIMIT, "cursor": TEXT, "status": TEXT, "model": TEXT},
     ),
-    "training_jobs.show_job": Operation("Show a training job", _json("Job"), errors=(404, *QUEUE)),
+    "training_jobs.show_job": Operation(
+        "Show a training job", _json("Job"), errors=(404, *QUEUE), others={304: {}}
+    ),
+    "job_events.watch_job": Operation(
+        "Watch a training job: an event an epoch, and one at the end",
+        {"text/event-stream": TEXT},
+        errors=(404, 422, 429, *QUEUE),
+        headers={"Last-Event-ID": {"type": "string", "pattern": r"^\d{1,9}(-end)?$"}},
+        others={204: {}},
+    ),
     "training_jobs.stop_job": _ORDER._replace(
         summary="Cancel a job that waits, stop one that runs"
     ),
