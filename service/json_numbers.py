@@ -5,8 +5,9 @@ for.
 """
 
 import math
+import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +20,12 @@ try:
 except ImportError:  # no wheel for this Python: the careful way alone
     simdjson = None  # type: ignore[assignment]
 
-# A parser keeps the memory of its largest document.
-REUSED_BELOW_BYTES = 4 * 2**20
+# Longer bodies are read in pieces. A parser keeps the memory of its largest document: one that had
+# to read such a body as a whole is not used again.
+WHOLE_BELOW_BYTES = 4 * 2**20
+PIECE_BYTES = 2**18
+MAX_HEAD_BYTES = 2**16  # in front of a list that is read in pieces
+MAX_DEPTH = 4
 
 _local = threading.local()
 
@@ -38,25 +43,79 @@ def find_numbers(content: bytes, places: Sequence[str]) -> Found | None:
     """Return the numbers at the first of `places` that there is, where they are surely right."""
     if simdjson is None:
         return None
+    ways = (_find_in_pieces, _find) if len(content) > WHOLE_BELOW_BYTES else (_find,)
+    return next((found for way in ways if (found := _try(way, content, places))), None)
+
+
+def _try(way: Callable[..., Found], content: bytes, places: Sequence[str]) -> Found | None:
     try:
-        document = _parser(content).parse(content)
-        place = next(place for place in places if _has(document, place))
-        array = document.at_pointer(place)
-        shape = _shape(array)
-        if shape is None:
-            return None
-        others = _without(document, place.split("/")[1:])
-        # Flattening forgets where a row ends: as many brackets as the shape has, and no others.
-        if content.count(b"[") - orjson.dumps(others).count(b"[") != _brackets(shape):
-            return None
-        numbers = np.frombuffer(array.as_buffer(of_type="d"))
+        return way(content, places)
     except (ValueError, TypeError, LookupError, RuntimeError, AttributeError, StopIteration):
         return None
+
+
+def _find(content: bytes, places: Sequence[str]) -> Found:
+    document = _parser(content).parse(content)
+    place = next(place for place in places if _has(document, place))
+    others = _without(document, place.split("/")[1:])
+    # Flattening forgets where a row ends: as many brackets as the shape has, and no others.
+    brackets = content.count(b"[") - orjson.dumps(others).count(b"[")
+    numbers, shape = _flatten(document.at_pointer(place), brackets)
     return Found(numbers, shape, place, others)
 
 
+def _find_in_pieces(content: bytes, places: Sequence[str]) -> Found:
+    """Read a long list some rows at a time.
+
+    Other threads get their turn in between: parsing 36 MB at once would stop them for half a
+    second, a piece for 2 ms. The body is right where each piece is, and so is the document with
+    nothing in the list.
+    """
+    keys = b"|".join({place.rpartition("/")[2].encode() for place in places})
+    begin = re.compile(rb'"(%s)"\s*:\s*\[(?:\s*\[)*' % keys).search(content, 0, MAX_HEAD_BYTES)
+    if begin is None:
+        raise ValueError("no list begins near the beginning")
+    key = begin[1]
+    start = content.index(b"[", begin.start()) + 1
+    depth = begin[0].count(b"[") - 1
+    end = content.index(b"]" * (depth + 1), start) + depth
+    short = content[:start] + content[end:]
+    if short.count(b'"%s"' % key) != 1 or b"\\" in short:
+        raise ValueError("the key may stand for another list")
+    document = _parser(short).parse(short)
+    named = [place for place in places if place.endswith(f"/{key.decode()}")]
+    place = next(place for place in named if _has(document, place))
+    others = _without(document, place.split("/")[1:])
+    del document  # the parser is needed again
+    pieces = [_parse_piece(piece) for piece in _cut(content, start, end, b"]" * depth + b",")]
+    (inner,) = {shape[1:] for _, shape in pieces}
+    rows = sum(shape[0] for _, shape in pieces)
+    return Found(np.concatenate([numbers for numbers, _ in pieces]), (rows, *inner), place, others)
+
+
+def _cut(content: bytes, start: int, end: int, separator: bytes) -> Iterator[bytes]:
+    """Yield the elements between `start` and `end`, as many at a time as make a piece."""
+    while start < end:
+        cut = content.find(separator, start + PIECE_BYTES, end)
+        stop = end if cut < 0 else cut + len(separator) - 1
+        yield b"[%s]" % content[start:stop]
+        start = stop + 1
+
+
+def _parse_piece(piece: bytes) -> tuple[Floats, Shape]:
+    return _flatten(_parser(piece).parse(piece), piece.count(b"["))
+
+
+def _flatten(array: Any, brackets: int) -> tuple[Floats, Shape]:
+    """Return the numbers of nested simdjson arrays, and their shape. Raises where it has none."""
+    shape = _shape(array)
+    if brackets != sum(math.prod(shape[:depth]) for depth in range(len(shape))):
+        raise ValueError("not all lists are of this shape")
+    return np.frombuffer(array.as_buffer(of_type="d")), shape
+
+
 def _parser(content: bytes) -> Any:
-    if len(content) > REUSED_BELOW_BYTES:
+    if len(content) > WHOLE_BELOW_BYTES:
         return simdjson.Parser()
     if not hasattr(_local, "parser"):
         _local.parser = simdjson.Parser()
@@ -69,23 +128,17 @@ def _plain(value: Any) -> Any:
     return value.as_dict() if isinstance(value, simdjson.Object) else value
 
 
-def _shape(numbers: Any) -> Shape | None:
-    """Return the shape of nested simdjson arrays by their lengths; None where they differ."""
-    shape = [len(numbers)]
-    level = [numbers]
-    while level and len(shape) < 4 and isinstance(level[0][0], simdjson.Array):
+def _shape(array: Any) -> Shape:
+    """Return the shape of nested simdjson arrays by their lengths. ValueError: they differ."""
+    shape = [len(array)]
+    level = [array]
+    while level and len(shape) < MAX_DEPTH and isinstance(level[0][0], simdjson.Array):
         level = [row for array in level for row in array]
-        if {type(row) for row in level} != {simdjson.Array}:
-            return None
-        lengths = {len(row) for row in level}
+        lengths = {len(row) if isinstance(row, simdjson.Array) else None for row in level}
         if len(lengths) != 1:
-            return None
-        shape.append(lengths.pop())
+            raise ValueError("lists of different lengths")
+        shape.append(len(level[0]))
     return tuple(shape)
-
-
-def _brackets(shape: tuple[int, ...]) -> int:
-    return sum(math.prod(shape[:depth]) for depth in range(len(shape)))
 
 
 def _has(document: Any, place: str) -> bool:
@@ -103,7 +156,8 @@ def _without(value: Any, path: list[str]) -> Any:
         return [_part(v, path, str(i)) for i, v in enumerate(value)]
     if len(set(value)) != len(list(value)):
         raise ValueError("a key comes twice")
-    return {key: _part(v, path, key) for key, v in value.items()}
+    # Its items() would turn all numbers into Python's first.
+    return {key: _part(value[key], path, key) for key in value}
 
 
 def _part(value: Any, path: list[str], key: str) -> Any:

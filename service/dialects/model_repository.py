@@ -156,7 +156,7 @@ def _model_statistics(line: Line) -> dict[str, Any]:
 
 def _entry(model: str) -> dict[str, str]:
     """Return a model's line of the index: the version that is live, and whether it answers."""
-    number = _registry().aliases(model).readable(LIVE)
+    number = _registry().aliases(model).readable(LIVE).to
     reason = ""
     if number is None:
         reason = "no version is live"

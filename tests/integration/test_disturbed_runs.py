@@ -11,7 +11,7 @@ from tests.stack import TRAIN_SECONDS, Stack, wait_for
 
 pytestmark = pytest.mark.integration
 
-RUN = {"epochs": 120, "augment": {"shift": 1}}  # some seconds
+RUN = {"epochs": 120, "augment": {"shift": 1}, "promote": "always"}  # some seconds
 
 
 @pytest.fixture(scope="module")
