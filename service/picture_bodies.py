@@ -19,7 +19,7 @@ from service.pictures import read_picture
 from service.problems import Problem
 from service.shapes import Rows
 
-FIELD = "file"
+FIELDS = ("file", "data")  # the second is TorchServe's
 FORM, ZIP = "multipart/form-data", "application/zip"
 MEDIA_TYPES = (*picture_files.MEDIA_TYPES, FORM, ZIP)
 MOST_FILES = 1000
@@ -91,10 +91,11 @@ def _files_of_form(content: Content) -> tuple[list[File], dict[str, Any]]:
     except ValueError as error:
         raise Problem(400, "not-a-form", f"The body is no whole {FORM}: {error}.") from None
     for name in uploads:
-        if name != FIELD:
-            detail = f"Expected pictures in the field {FIELD!r}; got a file in {name[:80]!r}."
+        if name not in FIELDS:
+            detail = f"Expected pictures in the field {FIELDS[0]!r}; got a file in {name[:80]!r}."
             raise Problem(422, "unknown-field", detail)
-    files = [File(_shown(f.filename or ""), f.stream.read()) for f in uploads.getlist(FIELD)]
+    found = [upload for field in FIELDS for upload in uploads.getlist(field)]
+    files = [File(_shown(upload.filename or ""), upload.stream.read()) for upload in found]
     return files, text_options(fields)
 
 

@@ -1,6 +1,7 @@
 """Every dialect: the same answer, its own shapes, its own errors."""
 
 import base64
+import gzip
 import io
 import json
 
@@ -147,6 +148,33 @@ def test_a_picture_gets_the_same_bits_through_every_dialect(client, pixels):
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        png(np.arange(784, dtype=np.uint8)),
+        dialect_forms.npy(np.zeros((1, 784), np.uint8)),
+        b'{"instances": [' + str(ROW).encode() + b"]}",
+        gzip.compress(dialect_forms.idx(np.zeros((1, 784), np.uint8))),
+    ],
+)
+def test_torchserve_finds_out_what_a_body_is_however_long_it_is(client, body):
+    told = client.post(TORCHSERVE, data=body)
+    padding = b" " if body.startswith(b"{") else b"\0"
+
+    padded = client.post(TORCHSERVE, data=body + padding * (-len(body) % 784))
+
+    assert told.status_code == 200
+    assert padded.status_code == 400 or padded.json == told.json
+
+
+def test_torchserve_takes_a_picture_in_a_form(client, pixels):
+    body = png(pixels[0])
+
+    answer = client.post(TORCHSERVE, data={"data": (io.BytesIO(body), "7.png")})
+
+    assert answer.json == client.post(TORCHSERVE, data=body).json
+
+
+@pytest.mark.parametrize(
     ("path", "version"),
     [
         (V2, "1"),
@@ -269,7 +297,7 @@ WRONG = {
     "no datatype": (V2, with_data(ROW, datatype=None), 400, "Unknown datatype null"),
     "another datatype": (V2, with_data(ROW, datatype="FP33"), 400, "Did you mean 'FP32'?"),
     "no data": (V2, v2_with(), 400, "a list of numbers; got null. (At /inputs/0/data.)"),
-    "783 numbers": (V2, with_data(ROW[1:]), 400, "got 783"),
+    "783 numbers": (V2, with_data(ROW[1:]), 400, "the shape [1, 784]; got"),
     "nested otherwise": (V2, with_data([ROW[:392], ROW[392:]]), 400, "the shape [1, 784]"),
     "ragged": (V2, with_data([ROW[1:], [0]], shape=[1, 784]), 400, "got 2"),
     "text": (V2, with_data([*ROW[1:], "7"]), 400, "got '7'. (At /inputs/0/data/783.)"),
