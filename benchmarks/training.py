@@ -248,8 +248,8 @@ def dense(batch: int) -> str:
     payload = DENSE | {"batch_size": batch}
     measured = rates(
         {
+            "Inkwell, 1 thread, as the worker": (ours, 1, payload, ROWS),
             "Inkwell, 2 threads": (ours, 2, payload, ROWS),
-            "Inkwell, 1 thread": (ours, 1, payload, ROWS),
             "PyTorch, 2 threads": (pytorch, 2, payload, ROWS),
             "PyTorch, 1 thread": (pytorch, 1, payload, ROWS),
             "scikit-learn, 2 threads": (scikit_learn, 2, payload, ROWS),
@@ -264,7 +264,7 @@ def dense(batch: int) -> str:
 def lenet() -> str:
     measured = rates(
         {
-            "Inkwell, 1 thread": (ours, 1, LENET, CNN_ROWS),
+            "Inkwell, 1 thread, as the worker": (ours, 1, LENET, CNN_ROWS),
             "Inkwell, 2 threads": (ours, 2, LENET, CNN_ROWS),
             "PyTorch, 2 threads": (pytorch, 2, LENET, CNN_ROWS),
             "PyTorch, 1 thread": (pytorch, 1, LENET, CNN_ROWS),
@@ -277,7 +277,7 @@ def article() -> str:
     payload = ARTICLE | {"epochs": 1, "validation_fraction": 0.0}
     measured = rates(
         {
-            "Inkwell, 1 thread": (ours, 1, payload, ROWS),
+            "Inkwell, 1 thread, as the worker": (ours, 1, payload, ROWS),
             "one record at a time": (one_record_at_a_time, 1, payload, RECORDS),
         }
     )

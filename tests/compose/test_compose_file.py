@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,15 @@ def test_service_and_worker_are_one_image_that_is_built_once():
     assert SERVICES["service"]["image"] == SERVICES["worker"]["image"]
     assert [name for name, service in SERVICES.items() if "build" in service] == ["service"]
     assert "command" not in SERVICES["service"]
+
+
+def test_every_room_of_the_project_goes_into_the_image():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    rooms = project["tool"]["setuptools"]["packages"]["find"]["include"]
+
+    let_in = set((ROOT / ".dockerignore").read_text().splitlines())
+
+    assert {f"!{room.removesuffix('*')}/" for room in rooms} <= let_in
 
 
 @ours
