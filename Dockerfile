@@ -16,8 +16,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 FROM locked AS dependencies
 RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends binutils
 RUN python -m pip --python /opt/inkwell/bin/python uninstall --quiet --yes setuptools \
- && find /opt/inkwell/lib -depth -type d \( -name tests -o -path '*/joblib/test' \) \
-        -exec rm -r {} + \
+ && find /opt/inkwell/lib -depth -type d \( -name tests -o -path '*/joblib/test' \
+        -o -path '*/mpl-data/sample_data' \) -exec rm -r {} + \
  && find /opt/inkwell/lib -type f -regex '.*\.\(pyi\|pxd\|pyx\|tp\|h\|c\|cpp\|a\)' -delete \
  && find /opt/inkwell/lib -type f -name '*.so' -not -path '*.libs/*' \
         -exec strip --strip-unneeded {} +

@@ -84,7 +84,9 @@ class Executions:
 
         def finish(job: TrainingJob, pipeline: Pipeline) -> None:
             self._records.end(job, JobStatus.FINISHED, pipeline)
-            job.tell(pipeline, "Finished.", outcome=outcome)
+            lacking = outcome.get("report_error")
+            told = f"Finished, without a report: {lacking}" if lacking else "Finished."
+            job.tell(pipeline, told, outcome=outcome)
             if speed := (job.progress or {}).get("samples_per_second"):
                 key = self._records.speed_key(TrainConfig.from_dict(job.config))
                 pipeline.set(key, speed, ex=KEPT_SECONDS)

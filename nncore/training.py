@@ -173,15 +173,16 @@ def evaluate(
     """Return mean loss and accuracy, 0-1, over `examples`; (NaN, NaN) where there are none."""
     if not len(examples.labels):
         return float("nan"), float("nan")
-    size = network.rows_at_once
-    logits: Floats = np.concatenate(
-        [
-            network.logits(scaler(examples.pixels[start : start + size]))
-            for start in range(0, len(examples.labels), size)
-        ]
-    )
+    logits = outputs(network, examples.pixels, scaler)
     value, _ = loss(logits, examples.labels)
     return value, accuracy(loss.probabilities(logits).argmax(axis=1), examples.labels)
+
+
+def outputs(network: Network, pixels: Pixels, scaler: Scaler) -> Floats:
+    """Return the network's outputs for rows of pixels, at least one."""
+    size = network.rows_at_once
+    starts = range(0, len(pixels), size)
+    return np.concatenate([network.logits(scaler(pixels[i : i + size])) for i in starts])
 
 
 def _check(train: Examples) -> int:

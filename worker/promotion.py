@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from nncore.arrays import Ints
 from nncore.classifier import Classifier
 from nncore.errors import AliasMovedError, RegistryError
-from nncore.manifest import Manifest
 from nncore.registry import LIVE, VERDICT_FILE, Registry, Version
 from nncore.training import Examples
 from worker.comparison import CLASS_MARGIN, LEVEL, MARGIN, Comparison
@@ -41,32 +40,23 @@ class Verdict(NamedTuple):
 
 
 def judge_and_promote(
-    registry: Registry,
-    manifest: Manifest,
-    version: int,
-    *,
-    promote: str,
-    test: Examples,
-    predictions: Ints,
+    registry: Registry, version: Version, *, promote: str, test: Examples
 ) -> Verdict:
-    """Judge a new version against the live one, keep the verdict with it, let it go live if so.
+    """Judge a version against the live one, keep the verdict with it, let it go live if so.
 
     Parameters
     ----------
     registry : Registry
-    manifest : Manifest
-        The version's.
-    version : int
-        Its number: it is published already.
+    version : Version
+        Published already.
     promote : str
         "if_better": promote where a loss of `MARGIN` is ruled out and no class falls by more than
         `CLASS_MARGIN`, or where there is no champion; "always", "never": compare only.
     test : Examples
         Not trained on.
-    predictions : int array (n,)
-        The version's classes of the `test` images.
     """
-    model = manifest.model
+    model, labels = version.manifest.model, version.manifest.labels
+    predictions = Classifier.of(version).predict(test.pixels)
     while True:
         champion = registry.aliases(model).readable(LIVE)
         verdict = judge(
@@ -74,19 +64,19 @@ def judge_and_promote(
             model,
             champion.to,
             promote=promote,
-            labels=manifest.labels,
+            labels=labels,
             test=test,
             predictions=predictions,
         )
-        registry.add_report(model, version, verdict.files())
+        registry.add_report(model, version.number, verdict.files())
         if not verdict.promote:
             return verdict
         try:
             registry.promote(
                 model,
-                version,
+                version.number,
                 reason=verdict.reason,
-                actor=f"job {manifest.job_id}",
+                actor=f"job {version.manifest.job_id}",
                 accept=partial(operator.eq, champion.tag),
             )
         except AliasMovedError:

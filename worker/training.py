@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,17 +16,17 @@ from nncore.datasets import DATASETS
 from nncore.errors import CorruptVersionError, RegistryError, TrainingError
 from nncore.golden import Golden
 from nncore.manifest import Manifest, TrainedOn, libraries, now
-from nncore.metrics import accuracy, confusion_matrix
 from nncore.network import Network
 from nncore.registry import LIVE, Registry
 from nncore.scaling import PixelScaler
-from nncore.training import EpochStats, Examples, TrainingState, evaluate, fit, ignore
+from nncore.training import EpochStats, Examples, TrainingState, fit, ignore
 from worker import datasets
 from worker.checkpoints import Checkpoints
 from worker.datasets import Dataset
 from worker.job_folder import JobFolder
+from worker.measures import calibrate, measure
 from worker.progress import Progress, Report
-from worker.promotion import Verdict, judge_and_promote
+from worker.release import release
 from worker.settings import Settings
 
 PRODUCT_FOR_ALL_CORES = 50_000_000  # multiplications: batch rows x weights of the largest layer
@@ -69,7 +68,7 @@ def run_training(
     Returns
     -------
     result : dict
-        version, test_accuracy, promoted, reason: JSON values.
+        What `release` returns.
 
     Raises
     ------
@@ -86,13 +85,8 @@ def run_training(
     if version is None:
         run = Run(config, dataset, folder)
         run.train(report, interrupted)
-        version, predictions = run.publish(registry, job_id), run.predictions
-    else:
-        published = Classifier.of(registry.load(config.model, version))
-        predictions = published.predict(dataset.test.pixels)
-    result = _judge(registry, config, version, dataset.test, predictions)
-    remove_old(registry, config.model, settings)
-    return result
+        version = run.publish(registry, job_id)
+    return release(registry, config, version, dataset.test, settings)
 
 
 class Run:
@@ -156,26 +150,18 @@ class Run:
         finally:
             progress.report()
 
-    @property
-    def classifier(self) -> Classifier:
-        """What will answer requests."""
-        return Classifier(self.network, self.scaler, self.config.loss)
-
-    @cached_property
-    def predictions(self) -> Ints:
-        """Its classes of the test images, once it is trained."""
-        return self.classifier.predict(self.dataset.test.pixels)
-
     def publish(self, registry: Registry, job_id: str) -> int:
-        """Publish the version and return its number. Raises SupersededError, OSError."""
-        manifest = self._manifest(registry, job_id)
-        golden = Golden.of(self.classifier, self.dataset.test.pixels)
+        """Calibrate, publish the version and return its number. Raises SupersededError, OSError."""
+        loss, test = self.config.loss, self.dataset.test
+        temperature = calibrate(self.network, self.scaler, loss, self.validation)
+        metrics = measure(self.network, self.scaler, loss, test, temperature)
+        manifest = self._manifest(registry, job_id, metrics)
+        golden = Golden.of(Classifier(self.network, self.scaler, loss), test.pixels)
         with self._folder.owned():
             return registry.publish(self.config.model, self.network, manifest, golden)
 
-    def _manifest(self, registry: Registry, job_id: str) -> Manifest:
-        config, test = self.config, self.dataset.test
-        metrics = measure(self.network, self.scaler, config, test, self.predictions)
+    def _manifest(self, registry: Registry, job_id: str, metrics: dict[str, Any]) -> Manifest:
+        config = self.config
         return Manifest(
             model=config.model,
             layers=config.network,
@@ -189,7 +175,7 @@ class Run:
                 self.dataset.name,
                 self.data_sha256,
                 len(self.dataset.train.labels),
-                len(test.labels),
+                len(self.dataset.test.labels),
             ),
             metrics=metrics | {"training_seconds": round(self.seconds, 3)},
             history=self.history,
@@ -261,68 +247,5 @@ def hold_out(
     return _rows(examples, order[held:]), _rows(examples, order[:held])
 
 
-def measure(
-    network: Network,
-    scaler: PixelScaler,
-    config: TrainConfig,
-    test: Examples,
-    predictions: Ints,
-) -> dict[str, Any]:
-    """Return the measures on the test images; `predictions` are those of what will answer."""
-    test_loss, _ = evaluate(network, test, loss=config.loss, scaler=scaler)
-    classes = len(DATASETS[config.dataset].labels)
-    return {
-        "test_accuracy": accuracy(predictions, test.labels),
-        "test_loss": test_loss,
-        "test_rows": len(test.labels),
-        "confusion_matrix": confusion_matrix(predictions, test.labels, classes).tolist(),
-    }
-
-
-def remove_old(registry: Registry, model: str, settings: Settings) -> None:
-    """Remove the versions that the settings do not keep. A disk that refuses harms no run."""
-    if settings.keep_last is None and not settings.keep_best:
-        return
-    try:
-        removed = registry.prune(model, last=settings.keep_last or 1, best=settings.keep_best)
-    except OSError as error:
-        log.warning("Old versions of %r could not be removed: %s", model, error)
-    else:
-        if removed:
-            log.info("Removed versions of %r: %s.", model, ", ".join(map(str, removed)))
-
-
 def _rows(examples: Examples, rows: Ints) -> Examples:
     return Examples(examples.pixels[rows], examples.labels[rows])
-
-
-def _judge(
-    registry: Registry, config: TrainConfig, version: int, test: Examples, predictions: Ints
-) -> dict[str, Any]:
-    """Let the version go live if it should; return what came out of the job."""
-    model = config.model
-    manifest = registry.manifest(model, version)
-    verdict = _verdict_before(registry, model, version) or judge_and_promote(
-        registry,
-        manifest,
-        version,
-        promote=config.promote,
-        test=test,
-        predictions=predictions,
-    )
-    return {
-        "version": version,
-        "test_accuracy": manifest.metrics["test_accuracy"],
-        "promoted": verdict.promote,
-        "reason": verdict.reason,
-    }
-
-
-def _verdict_before(registry: Registry, model: str, version: int) -> Verdict | None:
-    """Return how the version was judged, if what followed from that has been done."""
-    told = registry.verdict(model, version)
-    if told is None:
-        return None
-    moves = registry.aliases(model).history()
-    done = not told["promote"] or any(move["to"] == version for move in moves)
-    return Verdict(told["promote"], told["reason"]) if done else None

@@ -82,6 +82,17 @@ def test_a_run_that_ended_well_is_finished_and_kept_for_a_while(
     assert redis.ttl(f"inkwell:{QUEUE}:jobs:{job.id}:history") > 80 * 24 * 3600
 
 
+def test_a_run_whose_report_could_not_be_drawn_is_finished_and_says_so(
+    executions, queue, begin, post
+):
+    job, execution = begin(post())
+    executions.finish(job, execution, {"version": 3, "report_error": "OSError: no room"})
+
+    done = queue.get(job.id)
+    assert done.status is JobStatus.FINISHED
+    assert done.story[-1]["event"] == "Finished, without a report: OSError: no room"
+
+
 def test_history_grows_by_what_is_new(executions, queue, begin, post):
     job, _ = begin(post())
     lines = [{"epoch": n} for n in (1, 2, 3)]

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from nncore.classifier import Classifier
 from nncore.registry import Registry
 from nncore.training import Examples
 from tests.conftest import classifier_of, publish
@@ -147,10 +148,9 @@ def test_of_two_that_are_judged_at_once_the_second_is_judged_by_what_the_first_m
         return champion
 
     monkeypatch.setattr(registry, "load", another_is_promoted_meanwhile)
-    manifest = registry.manifest("digits", 3)
-    verdict = judge_and_promote(
-        registry, manifest, 3, promote="if_better", test=test, predictions=test.labels
-    )
+    version = load("digits", 3)
+    test = test._replace(labels=Classifier.of(version).predict(test.pixels))
+    verdict = judge_and_promote(registry, version, promote="if_better", test=test)
 
     assert (verdict.promote, verdict.champion) == (True, 2)
     assert registry.verdict("digits", 3)["champion"] == 2

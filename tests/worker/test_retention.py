@@ -4,8 +4,8 @@ import pytest
 
 from nncore.registry import Registry
 from tests.conftest import publish
+from worker.release import remove_old
 from worker.settings import Settings, SettingsError
-from worker.training import remove_old
 
 
 @pytest.fixture
