@@ -42,30 +42,39 @@ class Comparison(NamedTuple):
         return non_inferiority(self.lost, self.gained, len(self.test.labels), MARGIN)
 
     def classes(self) -> list[dict[str, Any]]:
-        """Return, for each class that has images, their number and both accuracies on them."""
+        """Return for each class that has images what was counted on them, as JSON values.
+
+        ``p_value`` tells how likely it is that a challenger as good as the champion loses so much
+        by chance.
+        """
         truth = self.test.labels
-        return [
-            {
-                "label": label,
-                "rows": int((truth == i).sum()),
-                "champion_accuracy": float((self.champion[truth == i] == i).mean()),
-                "challenger_accuracy": float((self.challenger[truth == i] == i).mean()),
-            }
-            for i, label in enumerate(self.labels)
-            if (truth == i).any()
-        ]
+        return [self._class(i, truth == i) for i in range(len(self.labels)) if (truth == i).any()]
 
     def fallen(self) -> list[dict[str, Any]]:
-        """Return those `classes` whose accuracy falls by more than `CLASS_MARGIN`.
+        """Return those `classes` whose accuracy falls by more than `CLASS_MARGIN`, not by chance.
 
-        One image may be lost in every class: of fewer than 50 it is more than that margin.
+        Of twelve images one is eight points: where a class has few, chance explains such a fall.
         """
         return [
             c
             for c in self.classes()
-            if round((c["champion_accuracy"] - c["challenger_accuracy"]) * c["rows"])
-            > max(CLASS_MARGIN * c["rows"], 1)
+            if c["lost"] - c["gained"] > CLASS_MARGIN * c["rows"] and c["p_value"] < LEVEL
         ]
+
+    def _class(self, i: int, mine: Any) -> dict[str, Any]:
+        champion, challenger = self.champion[mine] == i, self.challenger[mine] == i
+        lost = int((champion & ~challenger).sum())
+        gained = int((challenger & ~champion).sum())
+        return {
+            "label": self.labels[i],
+            "rows": len(champion),
+            "champion_accuracy": float(champion.mean()),
+            "challenger_accuracy": float(challenger.mean()),
+            "lost": lost,
+            "gained": gained,
+            # The other way round: of "the champion is not the better one".
+            "p_value": non_inferiority(gained, lost, len(champion), 0),
+        }
 
     def numbers(self) -> dict[str, Any]:
         """Return what was counted and what follows of it, as JSON values."""

@@ -51,7 +51,8 @@ def judge_and_promote(
         Published already.
     promote : str
         "if_better": promote where a loss of `MARGIN` is ruled out and no class falls by more than
-        `CLASS_MARGIN`, or where there is no champion; "always", "never": compare only.
+        `CLASS_MARGIN` beyond chance, or where there is no champion; "always", "never": compare
+        only.
     test : Examples
         Not trained on.
     """
@@ -145,7 +146,9 @@ def _decide(comparison: Comparison) -> tuple[bool, str]:
     allowed = f"{CLASS_MARGIN * 100:g} points"
     if fallen:
         return False, f"A class falls by more than {allowed}: {', '.join(fallen)}."
-    return True, f"{loss} ruled out ({shown}), and no class falls by more than {allowed}."
+    return True, (
+        f"{loss} ruled out ({shown}), and no class falls by more than {allowed} beyond chance."
+    )
 
 
 def _to_json(values: dict[str, Any]) -> bytes:

@@ -88,13 +88,22 @@ def test_lost_and_gained_are_where_one_is_right_and_the_other_wrong():
 
 
 @pytest.mark.parametrize(
-    ("lost", "rows", "falls"),
-    [(2, 100, False), (3, 100, True), (1, 20, False), (2, 20, True), (0, 1, False)],
+    ("lost", "gained", "rows", "falls"),
+    [
+        (20, 0, 1000, False),
+        (21, 0, 1000, True),
+        (71, 50, 1000, True),
+        (2, 0, 12, False),  # 17 points, and nothing unusual
+        (3, 0, 12, True),
+        (3, 1, 12, False),
+        (200, 178, 1000, False),  # two points, of versions that differ nearly everywhere
+        (0, 0, 1, False),
+    ],
 )
-def test_a_class_falls_where_it_loses_more_than_two_of_a_hundred_and_more_than_one(
-    lost, rows, falls
+def test_a_class_falls_where_it_loses_more_than_two_of_a_hundred_and_more_than_chance_explains(
+    lost, gained, rows, falls
 ):
-    seen = comparison(lost=lost, both=rows - lost)
+    seen = comparison(lost=lost, gained=gained, both=rows - lost - gained)
 
     assert [c["label"] for c in seen.fallen()] == (["no"] if falls else [])
 
