@@ -97,8 +97,7 @@ class Executions:
         """Settle a run that cannot end well."""
 
         def fail(job: TrainingJob, pipeline: Pipeline) -> None:
-            self._records.end(job, JobStatus.FAILED, pipeline)
-            job.tell(pipeline, f"Failed: {error}", error=error)
+            self._fail(job, pipeline, error)
 
         self._settle(job.id, execution, fail)
 
@@ -126,9 +125,7 @@ class Executions:
                 event = f"{error} Tried again in {waits[0]:g} s."
                 job.tell(pipeline, event, retries=job.retries + 1)
             else:
-                told = f"{error} It was tried {job.retries + 1} times."
-                self._records.end(job, JobStatus.FAILED, pipeline)
-                job.tell(pipeline, f"Failed: {told}", error=told)
+                self._fail(job, pipeline, f"{error} It was tried {job.retries + 1} times.")
 
         self._settle(job.id, execution, put_off)
 
@@ -141,8 +138,7 @@ class Executions:
                 self._go_on(job, pipeline, f"{deaths[-1]}.", deaths=deaths)
             else:
                 error = f"The run died {len(deaths)} times: {'; '.join(deaths)}."
-                self._records.end(job, JobStatus.FAILED, pipeline)
-                job.tell(pipeline, f"Failed: {error}", error=error, deaths=deaths)
+                self._fail(job, pipeline, error, deaths=deaths)
 
         self._settle(job.id, execution, mourn)
 
@@ -161,8 +157,14 @@ class Executions:
         def settle(job: TrainingJob, pipeline: Pipeline) -> None:
             execution.delete(job, pipeline)
             change(job, pipeline)
+            ran = datetime.now(UTC) - execution.created_at
+            job.note(pipeline, seconds=job.seconds + ran.total_seconds())
 
         self._records.move(job_id, [JobStatus.STARTED], settle, owner=execution.id)
+
+    def _fail(self, job: TrainingJob, pipeline: Pipeline, error: str, **fields: Any) -> None:
+        self._records.end(job, JobStatus.FAILED, pipeline)
+        job.tell(pipeline, f"Failed: {error}", error=error, **fields)
 
     def _go_on(self, job: TrainingJob, pipeline: Pipeline, event: str, **fields: Any) -> None:
         """Put the job in front of the others, unless it was asked to stop."""

@@ -6,10 +6,13 @@ from typing import Any
 
 from nncore.config import TrainConfig
 from nncore.errors import ConfigError, FieldError
-from nncore.specs import MAX_ERRORS, escape, from_json, run_checks, unknown, wrong
+from nncore.specs import MAX_ERRORS, escape, from_json, require_number, run_checks, unknown, wrong
 
 NORMAL = "normal"
 PRIORITIES = ("high", NORMAL, "low")
+DAY = 24 * 3600
+MAX_SECONDS = 30 * DAY
+MAX_MEMORY_MB = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +25,32 @@ class JobOptions:
         One of `PRIORITIES`; the first are served first.
     force : bool
         Whether the job is queued even if one that is equal waits or runs.
+    time_limit_seconds : int
+        How long the run may take, all of its processes together.
+    memory_limit_mb : int or None
+        How much memory, in MiB, the run may take beside what its worker takes.
     """
 
     priority: str = NORMAL
     force: bool = False
+    time_limit_seconds: int = DAY
+    memory_limit_mb: int | None = None
 
     def __post_init__(self) -> None:
+        run_checks(self._check_priority, self._check_time, self._check_memory)
+
+    def _check_priority(self) -> None:
         if self.priority not in PRIORITIES:
             raise wrong("/priority", unknown("priority", self.priority, PRIORITIES))
+
+    def _check_time(self) -> None:
+        limit = self.time_limit_seconds
+        require_number("time_limit_seconds", limit, at_least=1, at_most=MAX_SECONDS)
+
+    def _check_memory(self) -> None:
+        if self.memory_limit_mb is not None:
+            limit = self.memory_limit_mb
+            require_number("memory_limit_mb", limit, at_least=1, at_most=MAX_MEMORY_MB)
 
 
 def read_job(body: Mapping[str, Any]) -> tuple[TrainConfig, JobOptions]:

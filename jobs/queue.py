@@ -13,6 +13,7 @@ from jobs.options import PRIORITIES, JobOptions
 from jobs.records import KEPT_SECONDS, JobRecords, digest
 from jobs.training_job import TRAIN_TASK, UNFINISHED, TrainingJob
 from nncore.config import TrainConfig
+from nncore.specs import to_json
 
 IDEMPOTENT_SECONDS = 24 * 3600  # for which an answer is remembered by its key
 DEFAULT_OPTIONS = JobOptions()
@@ -162,7 +163,8 @@ class JobQueue:
 
         def resume(job: TrainingJob, pipeline: Pipeline) -> None:
             self._records.revive(job, pipeline)
-            job.tell(pipeline, "Resumed.", error=None, deaths=[], retries=0, stop_requested=False)
+            anew: dict[str, Any] = {"error": None, "deaths": [], "retries": 0, "seconds": 0.0}
+            job.tell(pipeline, "Resumed.", **anew, stop_requested=False)
 
         return self._records.move(job_id, RESUMABLE, resume)
 
@@ -180,7 +182,7 @@ class JobQueue:
             meta={
                 "request_id": request_id,
                 "sequence": self._records.index.next_number(),
-                "priority": options.priority,
+                "options": to_json(options),
             },
         )
         created: TrainingJob = job

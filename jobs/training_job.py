@@ -8,7 +8,9 @@ from redis.client import Pipeline
 from rq.exceptions import DeserializationError
 from rq.job import Job, JobStatus
 
+from jobs.options import JobOptions
 from nncore.manifest import now
+from nncore.specs import from_json
 
 # By name: who enqueues needs no code of the worker.
 TRAIN_TASK = "worker.tasks.train_model"
@@ -28,6 +30,7 @@ _UNTOLD: dict[str, Any] = {
     "story": [],
     "deaths": [],
     "retries": 0,
+    "seconds": 0.0,
     "stop_requested": False,
     "execution_id": None,
 }
@@ -57,6 +60,8 @@ class TrainingJob(Job):
         What its processes died of.
     ``retries``
         How often it was put off because of what may pass.
+    ``seconds``
+        How long its processes have run, but for the one that runs.
     ``stop_requested``
         Whether somebody wants it to stop.
     ``execution_id``
@@ -69,6 +74,7 @@ class TrainingJob(Job):
     story: list[dict[str, str]]
     deaths: list[str]
     retries: int
+    seconds: float
     stop_requested: bool
     execution_id: str | None
 
@@ -84,10 +90,14 @@ class TrainingJob(Job):
 
     def tell(self, pipeline: Pipeline, event: str, **fields: Any) -> None:
         """Add `event` to the story and set `fields`."""
-        self.story = [*self.story, {"at": now(), "event": event}][-MAX_STORY:]
+        story = [*self.story, {"at": now(), "event": event}][-MAX_STORY:]
+        self.note(pipeline, story=story, **fields)
+
+    def note(self, pipeline: Pipeline, **fields: Any) -> None:
+        """Set `fields`."""
         self.__dict__ |= fields
-        told = {"story": self.story, **fields}
-        pipeline.hset(self.key, mapping={name: json.dumps(value) for name, value in told.items()})
+        told: Any = {name: json.dumps(value) for name, value in fields.items()}
+        pipeline.hset(self.key, mapping=told)
 
     @property
     def status(self) -> JobStatus:
@@ -107,6 +117,12 @@ class TrainingJob(Job):
         """The TrainConfig, as JSON."""
         config: dict[str, Any] = self.args[0]
         return config
+
+    @property
+    def options(self) -> JobOptions:
+        """What was said of the job beside its config."""
+        options: JobOptions = from_json(JobOptions, self.meta["options"])
+        return options
 
     @property
     def model(self) -> str:

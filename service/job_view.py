@@ -28,7 +28,6 @@ def _view(job: TrainingJob, position: int | None) -> dict[str, Any]:
         "id": job.id,
         "status": job.status.value,
         "stopping": job.stop_requested,
-        "priority": job.meta["priority"],
         "position": position,
         "times": {
             "created_at": _rfc3339(job.created_at),
@@ -37,6 +36,7 @@ def _view(job: TrainingJob, position: int | None) -> dict[str, Any]:
             "ended_at": _rfc3339(job.ended_at),
         },
         "config": job.config,
+        "options": job.meta["options"],
         "progress": job.progress,
         "result": job.outcome,
         "error": job.error,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from redis.exceptions import RedisError
+from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
 
 from jobs.executions import Executions, Orders
@@ -28,7 +29,8 @@ RETRY_SECONDS = (5, 30, 120, 600, 3600)
 # Why a run is to make way, and how many seconds it has for that before it is killed.
 STOP = "It was asked to stop."
 SHUTDOWN = "Its worker was stopped."
-SECONDS_TO_MAKE_WAY = {STOP: 1.0, SHUTDOWN: 3.0}
+TIME = "Its time is over."
+SECONDS_TO_MAKE_WAY = {STOP: 1.0, SHUTDOWN: 3.0, TIME: 3.0}
 SECONDS_TO_SETTLE = 1.0  # where Redis is away and the worker is to stop
 
 
@@ -63,7 +65,9 @@ class Attempt:
         self._folder = folder
         self._beat = beat
         self._stopping = stopping
-        self._horse = Horse(job.perform)
+        self._horse = Horse(job.perform, memory_limit_mb=job.options.memory_limit_mb)
+        self._time_limit = job.options.time_limit_seconds
+        self._time_is_over_at = time.monotonic() + self._time_limit - job.seconds
         self._reason: str | None = None
         self._deadline = float("inf")
         self._beat_at = 0.0
@@ -79,6 +83,8 @@ class Attempt:
         now = time.monotonic()
         if self._stopping():
             self._make_way(SHUTDOWN)
+        if now >= self._time_is_over_at:
+            self._make_way(TIME)
         if now >= self._beat_at:
             self._obey()
             self._beat_at = now + SECONDS_BETWEEN_BEATS
@@ -113,7 +119,7 @@ class Attempt:
             try:
                 self._write_down(outcome)
                 return
-            except WrongStateError as error:
+            except (WrongStateError, NoSuchJobError) as error:
                 log.warning("Job %s is no longer this worker's: %s", self._job.id, error)
                 return
             except RedisError as error:
@@ -132,6 +138,10 @@ class Attempt:
             self._executions.fail(*mine, error)
         elif kind == outcomes.PUT_OFF:
             self._executions.put_off(*mine, error, RETRY_SECONDS)
+        elif self._reason == TIME:
+            limit = f"{self._time_limit:,} s"
+            error = f"The run took longer than its limit of {limit}. Resumed, it has as much again."
+            self._executions.fail(*mine, error)
         elif kind == outcomes.INTERRUPTED or (kind == outcomes.DIED and self._reason):
             # Killed because it took too long to make way is making way, too.
             self._executions.give_back(*mine, self._reason or "Its process was told to end.")

@@ -3,29 +3,40 @@
 import json
 import logging
 import os
+import re
+import resource
 import select
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from worker.outcomes import outcome_of
 
 log = logging.getLogger(__name__)
 
 
+WARM_UP = np.ones((512, 512), np.float32)
+STATUS = Path("/proc/self/status")
+
+
 class Horse:
-    """A process that runs `task`. How that ended comes through a pipe.
+    """A process that runs `task`, with so much memory. How that ended comes through a pipe.
 
     The pipe closes when the process is gone, whatever it died of: so waiting needs no signals and
     no polling.
     """
 
-    def __init__(self, task: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self, task: Callable[[], dict[str, Any]], *, memory_limit_mb: int | None = None
+    ) -> None:
         self._reader, writer = os.pipe()
         self._told = b""
         self.pid = os.fork()
         if self.pid == 0:
-            _run(task, writer)
+            _run(task, writer, memory_limit_mb)
         os.close(writer)
 
     def wait(self, seconds: float) -> bool:
@@ -59,7 +70,17 @@ class Horse:
             return None, death
 
 
-def _run(task: Callable[[], dict[str, Any]], writer: int) -> None:
+def limit_memory(megabytes: int) -> None:
+    """Let this process take so much memory more than it has taken; then it meets MemoryError."""
+    # BLAS ends the process where it finds no memory for itself: it takes its own now.
+    _ = WARM_UP @ WARM_UP
+    told = re.search(r"^VmData:\s*(\d+) kB$", STATUS.read_text(), re.MULTILINE)
+    taken = int(told[1]) * 2**10 if told else 0
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (taken + megabytes * 2**20, hard))
+
+
+def _run(task: Callable[[], dict[str, Any]], writer: int, memory_limit_mb: int | None) -> None:
     """Be the process: run the task, tell the outcome, end."""
     code = 1
     try:
@@ -67,6 +88,8 @@ def _run(task: Callable[[], dict[str, Any]], writer: int) -> None:
         os.setpgrp()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if memory_limit_mb is not None:
+            limit_memory(memory_limit_mb)
         os.write(writer, json.dumps(outcome_of(task)).encode())
         code = 0
     finally:

@@ -56,5 +56,5 @@ def may_pass(error: Exception) -> bool:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, MemoryError):
-        return f"There was not enough memory: {error}"
+        return f"The run needed more memory than it may have, or than there is: {error}"[:MAX_ERROR]
     return (str(error) or type(error).__name__)[:MAX_ERROR]

@@ -1,10 +1,9 @@
 import pytest
 
 from jobs.executions import Executions
-from jobs.options import JobOptions
+from jobs.options import read_job
 from jobs.queue import JobQueue
 from jobs.records import connect
-from nncore.config import TrainConfig
 from tests.stack import Stack
 
 QUEUE = "training"
@@ -43,9 +42,8 @@ def executions(redis):
 def post(queue):
     """Post a job of its own with the given changes to its configuration."""
 
-    def post(*, priority="normal", **changed):
-        config = TrainConfig.from_dict({"model": "digits", "dataset": "digits"} | changed)
-        options = JobOptions(priority=priority, force=True)
-        return queue.enqueue(config, options, request_id="r").job
+    def post(**changed):
+        body = {"model": "digits", "dataset": "digits", "force": True} | changed
+        return queue.enqueue(*read_job(body), request_id="r").job
 
     return post

@@ -137,7 +137,6 @@ def test_a_job_that_is_put_off_comes_back_when_it_is_due(executions, queue, begi
     job = post()
     executions.put_off(*begin(job), "The disk is full.", [0, 3600])
     waiting = queue.get(job.id)
-    time.sleep(1.1)  # RQ counts whole seconds
     executions.tend()
 
     assert waiting.status is JobStatus.SCHEDULED
