@@ -68,13 +68,54 @@ class Classifier:
         chunks = [self._answer(pixels[i : i + size]) for i in range(0, len(pixels), size)]
         return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
+    def saliency(self, pixels: Pixels, classes: Ints) -> Floats:
+        """Return how much each pixel speaks for a class: the gradient of its logit.
+
+        Parameters
+        ----------
+        pixels : uint8 or float array (n, *input_shape)
+            0-255.
+        classes : int array (n,)
+            The class of each row that is asked about.
+
+        Returns
+        -------
+        gradient : float32 array (n, *input_shape)
+            d logit / d pixel, per grey level. Where a network has one output for two classes,
+            its logit speaks for the second, and the negative for the first.
+
+        Notes
+        -----
+        Source: Simonyan, Vedaldi & Zisserman 2014, section 3.
+        """
+        size = self._network.rows_at_once
+        return np.concatenate(
+            [
+                self._gradient(pixels[i : i + size], classes[i : i + size])
+                for i in range(0, len(pixels), size)
+            ]
+        )
+
     def predict(self, pixels: Pixels) -> Ints:
         """Return the most probable class of each row, int array (n,)."""
         return self.probabilities(pixels).argmax(axis=1)
 
     def _answer(self, pixels: Pixels) -> Floats:
-        x = self._scaler(pixels) if self._scaler else pixels.astype(np.float32, copy=False)
-        return self._loss.probabilities(self._network.logits(x))
+        return self._loss.probabilities(self._network.logits(self._input(pixels)))
+
+    def _gradient(self, pixels: Pixels, classes: Ints) -> Floats:
+        logits, tape = self._network.forward(self._input(pixels))
+        dlogits = np.zeros_like(logits)
+        if logits.shape[1] == 1:
+            dlogits[:, 0] = np.where(classes == 1, 1, -1)
+        else:
+            dlogits[np.arange(len(classes)), classes] = 1
+        dx = self._network.input_gradient(tape, dlogits)
+        return dx * np.float32(self._scaler.scale) if self._scaler else dx
+
+    def _input(self, pixels: Pixels) -> Floats:
+        """Return what the network takes, float32."""
+        return self._scaler(pixels) if self._scaler else pixels.astype(np.float32, copy=False)
 
     def _fold(self, scaler: PixelScaler) -> None:
         """Use (s x + o) W + b = x (s W) + (o sum(W) + b)."""

@@ -115,6 +115,7 @@ class Network:
         self.state = np.zeros(made.state_size, dtype)
         self.weights, self.output_shape = made.weights, made.output_shape
         self.rows_at_once = max(NUMBERS_AT_ONCE // made.kept, 1)
+        self._layout = made.params
         self._grads = views(self.grads, made.params)
         trained, kept = views(self.params, made.params), views(self.state, made.state)
         self._params = [{**t, **k} for t, k in zip(trained, kept, strict=True)]
@@ -186,6 +187,18 @@ class Network:
             wanted = input_grad or i > self._first
             dy = self.layers[i].backward(params, grads, tape[i], dy, input_grad=wanted)
         return dy if input_grad else None
+
+    def input_gradient(self, tape: list[Any], dlogits: Floats) -> Floats:
+        """Return d sum(`dlogits` * outputs) / d input, float array (n, *input_shape).
+
+        `tape` is from `forward` of the same batch. Unlike `backward` it leaves `grads` alone, so
+        threads may share the network.
+        """
+        dy: Any = dlogits
+        own = views(np.empty_like(self.params), self._layout)
+        for i in reversed(range(len(self.layers))):
+            dy = self.layers[i].backward(self._params[i], own[i], tape[i], dy)
+        return dy
 
     def named_params(self) -> Iterator[tuple[str, Floats, Floats]]:
         """Yield ``"<layer>.<name>"``, and the views of its parameter and gradient."""

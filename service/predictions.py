@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Response, current_app, request
 
+from nncore.arrays import Floats
 from nncore.registry import LIVE
 from nncore.specs import describe, escape, unknown
 from service.answers import to_json
@@ -17,8 +18,9 @@ from service.served import Served
 from service.shapes import Rows
 
 DEFAULT_OUTPUTS = ("label", "probability", "probabilities")
-OUTPUTS = (*DEFAULT_OUTPUTS, "top_k", "input")
+OUTPUTS = (*DEFAULT_OUTPUTS, "top_k", "input", "saliency")
 DEFAULT_TOP_K = 3
+MOST_SALIENCIES = 1000  # a row of it is some 10 kB of JSON
 
 
 def predict_default() -> Response:
@@ -98,11 +100,21 @@ def _rows(prediction: Prediction, outputs: tuple[str, ...], top_k: int) -> list[
         columns["top_k"] = _top(prediction, top_k)
     if "input" in outputs:
         columns["input"] = prediction.batch.pixels
+    if "saliency" in outputs:
+        columns["saliency"] = _saliency(prediction)
     chosen = [columns[output] for output in outputs]
     rows = [dict(zip(outputs, values, strict=True)) for values in zip(*chosen, strict=True)]
     for row, picture in zip(rows, prediction.batch.pictures, strict=False):
         row["picture"] = picture
     return rows
+
+
+def _saliency(prediction: Prediction) -> Floats:
+    pixels = prediction.batch.pixels
+    if len(pixels) > MOST_SALIENCIES:
+        detail = f"saliency is for at most {MOST_SALIENCIES:,} rows; got {len(pixels):,}."
+        raise Problem(413, "too-many-rows", detail)
+    return prediction.served.classifier.saliency(pixels, prediction.winners)
 
 
 def _top(prediction: Prediction, top_k: int) -> list[list[dict[str, Any]]]:

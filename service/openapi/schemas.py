@@ -6,6 +6,7 @@ from nncore.manifest import Manifest
 from service.dialects.open_inference import INPUT, OUTPUTS
 from service.dialects.tensors import DATATYPES
 from service.openapi.hyperparameters import Schema, schema_of
+from service.predictions import OUTPUTS as PREDICTION_OUTPUTS
 
 TEXT: Schema = {"type": "string"}
 WHOLE: Schema = {"type": "integer"}
@@ -96,9 +97,7 @@ SCHEMAS: dict[str, Schema] = {
         thing(
             {
                 "pixel_range": {"enum": ["0-255", "0-1"]},
-                "outputs": listing(
-                    {"enum": ["label", "probability", "probabilities", "top_k", "input"]}
-                ),
+                "outputs": listing({"enum": list(PREDICTION_OUTPUTS)}),
                 "top_k": {"type": "integer", "minimum": 1},
             },
             instances=_ROWS,
@@ -117,6 +116,7 @@ SCHEMAS: dict[str, Schema] = {
                     "probabilities": listing(NUMBER),
                     "top_k": listing(thing(label=TEXT, probability=NUMBER)),
                     "input": listing(ANY),
+                    "saliency": listing(ANY),
                 }
             )
         ),

@@ -3,7 +3,7 @@ import pytest
 
 from nncore.classifier import Classifier
 from nncore.layers import BatchNorm, Conv2D, Dense, Flatten, ReLU, Reshape, Tanh
-from nncore.losses import SoftmaxCrossEntropy
+from nncore.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
 from nncore.network import NUMBERS_AT_ONCE, Network
 from nncore.scaling import PixelScaler
 
@@ -80,3 +80,32 @@ def test_a_network_that_keeps_much_of_a_row_is_given_few_rows_at_once():
     windows, outputs = 25 * 24 * 24, 8 * 24 * 24
     assert narrow.rows_at_once == NUMBERS_AT_ONCE // 784
     assert wide.rows_at_once == NUMBERS_AT_ONCE // (784 + windows + 2 * outputs)
+
+
+@pytest.mark.parametrize("scaler", [PixelScaler(), PixelScaler(scale=0.5, offset=-3.0)])
+@pytest.mark.parametrize("first", [Dense, "no bias", Tanh])
+def test_saliency_is_what_a_grey_level_more_does_to_the_logit(scaler, first):
+    network, answering = classifier(scaler, first)
+    rows, classes = pixels().astype(np.float32), np.arange(7) % 3
+
+    def logits(rows):
+        return network.logits(scaler(rows))[np.arange(7), classes]
+
+    step = 0.25
+    expected = np.stack(
+        [(logits(rows + more) - logits(rows - more)) / (2 * step) for more in np.eye(5) * step], 1
+    )
+
+    # float32 differences of logits near 100; a ReLU may bend within the step.
+    np.testing.assert_allclose(answering.saliency(rows, classes), expected, atol=2e-2)
+
+
+def test_saliency_of_one_output_speaks_for_the_second_class_and_against_the_first():
+    network = Network([Dense(1)], (5,))
+    network.init(np.random.default_rng(0))
+    answering = Classifier(network, PixelScaler(scale=1.0), SigmoidCrossEntropy())
+
+    gradient = answering.saliency(pixels(2), np.array([0, 1]))
+
+    weights = network.params[:5]
+    np.testing.assert_allclose(gradient, [-weights, weights])

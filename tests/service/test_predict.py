@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from service import json_numbers
+from service import json_numbers, predictions
 from tests.conftest import classifier_of, publish
 
 JSON = "application/json"
@@ -115,6 +115,30 @@ def test_outputs_choose_what_a_prediction_carries(client, registry, pixels):
     assert list(first) == ["label", "top_k", "input"]
     assert [entry["label"] for entry in first["top_k"]] == [str(c) for c in np.argsort(-row)[:2]]
     assert first["input"] == pixels[0].tolist()
+
+
+@pytest.mark.parametrize("answered", ["0-255", "0-1"])
+def test_saliency_is_the_winners_whatever_the_rows_look_like(client, registry, pixels, answered):
+    rows = pixels / 255 if answered == "0-1" else pixels
+    body = as_json(rows.reshape(-1, 28, 28), outputs=["saliency"])
+
+    response = client.post("/api/v1/predict", data=body, content_type=JSON)
+
+    classifier = classifier_of(registry, 1)
+    expected = classifier.saliency(pixels, classifier.predict(pixels))
+    came = np.array([row["saliency"] for row in response.json["predictions"]])
+    np.testing.assert_allclose(came, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_saliency_of_too_many_rows_is_refused(client, monkeypatch, pixels):
+    monkeypatch.setattr(predictions, "MOST_SALIENCIES", len(pixels) - 1)
+
+    response = client.post(
+        "/api/v1/predict?outputs=saliency", data=pixels.tobytes(), content_type=OCTETS
+    )
+
+    assert response.status_code == 413
+    assert "at most 11 rows; got 12" in response.json["detail"]
 
 
 @pytest.mark.usefixtures("_way")
