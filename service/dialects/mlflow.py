@@ -42,7 +42,7 @@ def version() -> Response:
 def _decode(content: Content, rows: Rows) -> Batch:
     decoder = TABLES.get(content.mimetype)
     if decoder is None and content.mimetype not in DECODERS:
-        raise unknown_content_type(content, (*TABLES, *DECODERS))
+        raise unknown_content_type(content, TABLES | DECODERS)
     if decoder is None:
         return decode(content, rows)
     parameters = content.content_type.partition(";")[2].replace('"', "").strip().lower()

@@ -85,9 +85,12 @@ def read_csv(content: bytes, rows: Rows) -> Batch:
 
 
 def _is_header(columns: Sequence[str]) -> bool:
-    """Tell names from pixels: also columns that are only counted, which are no picture."""
+    """Tell names from pixels: also columns that are only counted, which are no picture.
+
+    A line with one number in it is a row: it would be lost, were it taken for names.
+    """
     counted = [str(i) for i in range(len(columns) + 1)]
-    return list(columns) in (counted[:-1], counted[1:]) or not all(map(_is_number, columns))
+    return list(columns) in (counted[:-1], counted[1:]) or not any(map(_is_number, columns))
 
 
 def _is_number(text: str) -> bool:

@@ -426,6 +426,8 @@ def test_wrong_bodies_are_told_in_the_shape_of_the_family(client, case):
         (b"label," + b",".join([b"0"] * 784) + b"\n0", "text/csv", 400, "got 785: label, 0, 0"),
         (b",".join([b"0"] * 784) + b"\n1,2", "text/csv", 400, "no CSV of numbers"),
         (b",".join([b"0"] * 784) + b"\n" + b",".join([b"x"] * 784), "text/csv", 400, "'x'"),
+        (b"x" + b",0" * 783 + b"\n0" + b",0" * 783, "text/csv", 400, "'x' to float64 at row 0"),
+        (b"0,," + b"0," * 781 + b"0", "text/csv", 400, "'' to float64 at row 0, column 2"),
         (b",".join([b"300"] * 784), "text/csv", 400, "from 0 to 255; got 300"),
         (b",".join([b"nan"] * 784), "text/csv", 400, "from 0 to 255; got nan"),
         (b"\xff", "text/csv", 400, "no CSV of numbers: 'utf-8' codec"),
@@ -433,7 +435,7 @@ def test_wrong_bodies_are_told_in_the_shape_of_the_family(client, case):
         (b"7\n" * 501, "text/csv", 413, "at most 500 rows"),
         (b"{}", "text/csv; charset=latin-1", 415, "got 'charset=latin-1'"),
         (b"{}", "application/json; charset=latin-1", 415, "got 'charset=latin-1'"),
-        (b"{}", "text/plain", 415, "Known: application/json, text/csv"),
+        (b"{}", "text/plain", 415, "Known: application/json, text/csv, application/octet-stream"),
         (b"x" * (2 * 2**20 + 1), JSON, 413, "at most 2,097,152 bytes"),
     ],
 )
