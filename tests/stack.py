@@ -67,7 +67,45 @@ def children(parent):
     return found
 
 
-class Stack:
+class Api:
+    """What tests ask of a running service, over HTTP."""
+
+    client: httpx.Client
+
+    def train(self, **config):
+        """Post a job and return it when it has ended."""
+        return self.wait(self.post(**config)["id"])
+
+    def post(self, **config):
+        """Post a job and return it."""
+        payload = {"model": "digits", "dataset": "digits", "epochs": 5} | config
+        response = self.client.post("/api/v1/jobs", json=payload)
+        assert response.status_code == 202, response.text
+        return response.json()
+
+    def job(self, job_id):
+        return self.client.get(f"/api/v1/jobs/{job_id}").json()
+
+    def wait(self, job_id, statuses=("finished", "failed", "stopped", "canceled")):
+        """Return the job when it has one of the statuses."""
+
+        def there():
+            job = self.job(job_id)
+            return job if job.get("status") in statuses else None
+
+        return wait_for(there, TRAIN_SECONDS, f"job {job_id}")
+
+    def wait_for_progress(self, job_id):
+        """Wait until the job's process has told how far it is."""
+        return wait_for(lambda: self.job(job_id)["progress"], 60, "progress")
+
+    def versions(self, job_id, model="digits"):
+        """Return the SHA-256 of the weights of every version that the job has made."""
+        rows = self.client.get(f"/api/v1/models/{model}/versions").json().get("versions", [])
+        return [row["weights_sha256"] for row in rows if row["job_id"] == job_id]
+
+
+class Stack(Api):
     """Redis, worker and service in `folder`, each of them a process of its own."""
 
     def __init__(self, folder, **environ):
@@ -149,33 +187,6 @@ class Stack:
     def log(self, name):
         return (self.folder / f"{name}.log").read_text()
 
-    def train(self, **config):
-        """Post a job and return it when it has ended."""
-        return self.wait(self.post(**config)["id"])
-
-    def post(self, **config):
-        """Post a job and return it."""
-        payload = {"model": "digits", "dataset": "digits", "epochs": 5} | config
-        response = self.client.post("/api/v1/jobs", json=payload)
-        assert response.status_code == 202, response.text
-        return response.json()
-
-    def job(self, job_id):
-        return self.client.get(f"/api/v1/jobs/{job_id}").json()
-
-    def wait(self, job_id, statuses=("finished", "failed", "stopped", "canceled")):
-        """Return the job when it has one of the statuses."""
-
-        def there():
-            job = self.job(job_id)
-            return job if job.get("status") in statuses else None
-
-        return wait_for(there, TRAIN_SECONDS, f"job {job_id}")
-
-    def wait_for_progress(self, job_id):
-        """Wait until the job's process has told how far it is."""
-        return wait_for(lambda: self.job(job_id)["progress"], 60, "progress")
-
     def horse(self):
         """Return the worker that runs a job, by name, and the process in which it does."""
 
@@ -186,11 +197,6 @@ class Stack:
             return None
 
         return wait_for(found, 60, "a running job")
-
-    def versions(self, job_id, model="digits"):
-        """Return the SHA-256 of the weights of every version that the job has made."""
-        rows = self.client.get(f"/api/v1/models/{model}/versions").json().get("versions", [])
-        return [row["weights_sha256"] for row in rows if row["job_id"] == job_id]
 
     def _redis_listens(self):
         with socket.create_connection(("127.0.0.1", self.redis_port), 1) as connection:

@@ -79,8 +79,10 @@ def _compose_on_path() -> None:
 with_compose = pytest.mark.usefixtures("_compose_on_path")
 
 
-def test_redis_service_and_worker_are_all_there_is():
-    assert set(SERVICES) == {"redis", "service", "worker"}
+def test_redis_service_and_worker_are_all_that_starts_unasked():
+    unasked = {name for name, service in SERVICES.items() if "profiles" not in service}
+
+    assert unasked == {"redis", "service", "worker"}
     assert "version" not in COMPOSE
 
 
@@ -135,10 +137,23 @@ def test_service_and_worker_start_when_redis_is_healthy(name):
     assert SERVICES[name]["depends_on"] == {"redis": {"condition": "service_healthy"}}
 
 
-def test_the_service_alone_is_published_and_to_this_machine_alone():
+def test_service_and_proxy_alone_are_published_and_to_this_machine_alone():
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
-    assert published == {"service": ["127.0.0.1:${INKWELL_PORT:-8000}:8000"]}
+    assert published == {
+        "service": ["127.0.0.1:${INKWELL_PORT:-8000}:8000"],
+        "proxy": ["127.0.0.1:${INKWELL_PROXY_PORT:-8080}:8080"],
+    }
+
+
+def test_the_second_service_is_the_first_without_its_port():
+    own = {"build", "ports", "profiles"}
+    first, second = (
+        {key: value for key, value in SERVICES[name].items() if key not in own}
+        for name in ("service", "service-2")
+    )
+
+    assert first == second
 
 
 def test_redis_is_in_a_network_that_leads_nowhere():
@@ -200,10 +215,10 @@ def test_there_can_be_many_workers():
     assert not {"container_name", "hostname", "ports"} & set(SERVICES["worker"])
 
 
-def test_the_admin_token_goes_to_the_service_alone():
+def test_the_admin_token_goes_to_the_services_alone():
     holders = [name for name in SERVICES if "INKWELL_ADMIN_TOKEN" in str(SERVICES[name])]
 
-    assert holders == ["service"]
+    assert holders == ["service", "service-2"]
 
 
 @ours
