@@ -13,6 +13,7 @@ from inkwell.promote import promote, rollback
 from inkwell.settings import Settings
 from inkwell.train import train
 from inkwell.up import down, up
+from inkwell.verify import verify
 
 
 class Commands(click.Group):
@@ -41,5 +42,5 @@ def main(ctx: click.Context, url: str | None, token: str | None) -> None:
     ctx.obj = replace(settings, url=url or settings.url, admin_token=token or settings.admin_token)
 
 
-for command in (up, down, train, predict, models, promote, rollback, history, jobs):
+for command in (up, down, train, predict, models, promote, rollback, history, verify, jobs):
     main.add_command(command)

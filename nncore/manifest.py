@@ -32,6 +32,20 @@ class TrainedOn:
 
 
 @dataclass(frozen=True)
+class Machine:
+    """Where a version was trained: what its last bits depend on, beside data, code and libraries.
+
+    ``blas`` is the library of the matrix products with the kind of processor that it chose its code
+    for; with other sums it ends a training with other weights.
+    """
+
+    processor: str
+    architecture: str
+    blas: str
+    blas_threads: int
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What a version is and where it comes from.
 
@@ -55,6 +69,8 @@ class Manifest:
     job_id: str | None
     libraries: dict[str, str]
     created_at: str
+    code_sha256: str = ""
+    machine: Machine | None = None
     weights_sha256: str = ""
     golden_sha256: str = ""
     manifest_sha256: str = ""
@@ -62,7 +78,13 @@ class Manifest:
 
     @classmethod
     def from_dict(cls, values: object) -> "Manifest":
-        """Build from parsed JSON. Raises CorruptVersionError where it is no manifest we know."""
+        """Build from parsed JSON.
+
+        Raises
+        ------
+        CorruptVersionError
+            If it is no manifest that we know, or not as it was published.
+        """
         if not isinstance(values, dict) or "schema" not in values:
             raise CorruptVersionError("The manifest is not a JSON object with a schema number.")
         if values["schema"] != SCHEMA:
@@ -74,17 +96,15 @@ class Manifest:
             manifest: Manifest = from_json(cls, values)
         except ConfigError as error:
             raise CorruptVersionError(f"The manifest is wrong: {error}") from error
+        # Of what is written there: a field that came with a later Inkwell has no part in it.
+        if manifest.manifest_sha256 and manifest.manifest_sha256 != digest(values):
+            raise CorruptVersionError("manifest.json is not as it was published.")
         return manifest
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as JSON values."""
         values: dict[str, Any] = to_json(self)
         return values
-
-    def digest(self) -> str:
-        """Return the SHA-256 of all that the manifest says but `manifest_sha256`, as JSON."""
-        values = self.to_dict() | {"manifest_sha256": ""}
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def build_network(self) -> Network:
         """Return the network, its parameters still 0. Raises CorruptVersionError."""
@@ -102,12 +122,19 @@ class Manifest:
         return network
 
 
+def digest(values: dict[str, Any]) -> str:
+    """Return the SHA-256 of all that a manifest says but `manifest_sha256`, as JSON."""
+    text = json.dumps(values | {"manifest_sha256": ""}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def libraries() -> dict[str, str]:
     """Return the versions that the weights may depend on."""
     return {
         "inkwell": package_version("inkwell-serving"),
         "numpy": np.__version__,
         "python": platform.python_version(),
+        "scikit-learn": package_version("scikit-learn"),
     }
 
 

@@ -34,7 +34,7 @@ from nncore.errors import (
     VersionInUseError,
 )
 from nncore.golden import Golden
-from nncore.manifest import Manifest
+from nncore.manifest import Manifest, digest
 from nncore.model_folder import MANIFEST_FILE, REPORT_FOLDER, ModelFolder, Stamp, is_number, names
 from nncore.names import check_alias_name, check_model_name, is_alias_name, is_model_name
 from nncore.network import Network
@@ -274,8 +274,6 @@ class Registry:
             raise CorruptVersionError(f"{WEIGHTS_FILE} does not fit the layers: {error}") from error
         if not np.isfinite(network.params).all():
             raise CorruptVersionError(f"{WEIGHTS_FILE} holds NaN or Infinity.")
-        if manifest.manifest_sha256 and manifest.manifest_sha256 != manifest.digest():
-            raise CorruptVersionError(f"{MANIFEST_FILE} is not as it was published.")
         loaded = Version(version, network, manifest)
         if manifest.golden_sha256:
             golden = self._read(model, version, GOLDEN_FILE, manifest.golden_sha256)
@@ -392,7 +390,7 @@ def _files(network: Network, manifest: Manifest, golden: Golden | None) -> dict[
         weights_sha256=hashes[WEIGHTS_FILE],
         golden_sha256=hashes.get(GOLDEN_FILE, ""),
     )
-    manifest = dataclasses.replace(manifest, manifest_sha256=manifest.digest())
+    manifest = dataclasses.replace(manifest, manifest_sha256=digest(manifest.to_dict()))
     return files | {MANIFEST_FILE: _to_json(manifest.to_dict())}
 
 

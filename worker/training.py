@@ -26,6 +26,7 @@ from worker.datasets import Dataset
 from worker.job_folder import JobFolder
 from worker.measures import calibrate, measure
 from worker.progress import Progress, Report
+from worker.receipt import CODE_SHA256, this_machine
 from worker.release import release
 from worker.settings import Settings
 
@@ -150,13 +151,17 @@ class Run:
         finally:
             progress.report()
 
+    def calibrate_and_measure(self) -> dict[str, Any]:
+        """Calibrate the trained network, in place, and return its measures on the test images."""
+        network, scaler, loss = self.network, self.scaler, self.config.loss
+        temperature = calibrate(network, scaler, loss, self.validation)
+        return measure(network, scaler, loss, self.dataset.test, temperature)
+
     def publish(self, registry: Registry, job_id: str) -> int:
-        """Calibrate, publish the version and return its number. Raises SupersededError, OSError."""
-        loss, test = self.config.loss, self.dataset.test
-        temperature = calibrate(self.network, self.scaler, loss, self.validation)
-        metrics = measure(self.network, self.scaler, loss, test, temperature)
-        manifest = self._manifest(registry, job_id, metrics)
-        golden = Golden.of(Classifier(self.network, self.scaler, loss), test.pixels)
+        """Publish the trained network, return its number. Raises SupersededError, OSError."""
+        manifest = self._manifest(registry, job_id, self.calibrate_and_measure())
+        classifier = Classifier(self.network, self.scaler, self.config.loss)
+        golden = Golden.of(classifier, self.dataset.test.pixels)
         with self._folder.owned():
             return registry.publish(self.config.model, self.network, manifest, golden)
 
@@ -183,6 +188,8 @@ class Run:
             job_id=job_id,
             libraries=libraries(),
             created_at=now(),
+            code_sha256=CODE_SHA256,
+            machine=this_machine(blas_threads(config)),
         )
 
     def _encode(self) -> bytes:

@@ -12,7 +12,7 @@ from nncore import model_folder
 from nncore.errors import CorruptVersionError, NotFoundError, VersionInUseError
 from nncore.layers import Dense, ReLU
 from nncore.losses import SoftmaxCrossEntropy
-from nncore.manifest import Manifest, TrainedOn, libraries, now
+from nncore.manifest import Manifest, TrainedOn, digest, libraries, now
 from nncore.network import Network
 from nncore.registry import Registry
 from nncore.scaling import PixelScaler
@@ -153,8 +153,10 @@ def test_one_flipped_byte_in_the_weights_is_found(registry, tmp_path, at):
 
 
 def change_manifest(folder, **changed):
+    """Let a manifest say something else, and be as it was published all the same."""
     path = folder / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    values = json.loads(path.read_text()) | changed
+    path.write_text(json.dumps(values | {"manifest_sha256": digest(values)}))
 
 
 def spoil_weights(folder):

@@ -1,0 +1,28 @@
+"""`inkwell verify`: a version of the store on this machine is trained again and compared."""
+
+import subprocess
+import sys
+
+import click
+
+from inkwell.settings import Settings
+from inkwell.up import package_folder
+
+
+@click.command(short_help="Train a version again, compare the weights.")
+@click.argument("model")
+@click.argument("version")
+@click.pass_context
+def verify(context: click.Context, model: str, version: str) -> None:
+    """Train VERSION of MODEL again, compare the weights, name what differs.
+
+    VERSION is a number or an alias; it is taken from the store, INKWELL_STORE. Exits with 0 where
+    the weights are the same, 1 where something differs, 2 where that cannot be told.
+    """
+    settings: Settings = context.obj
+    ended = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "worker.verify", model, version],
+        env=settings.for_processes(settings.redis_url or ""),
+        cwd=package_folder("worker"),
+    )
+    context.exit(ended.returncode)
