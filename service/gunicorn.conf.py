@@ -9,10 +9,10 @@ from pathlib import Path
 os.putenv("OPENBLAS_NUM_THREADS", "1")
 
 from gunicorn import util
-from gunicorn.workers.gthread import ThreadWorker
 
 from nncore.logs import dict_config
 from service.gunicorn_errors import write_error
+from service.patient_worker import PatientWorker
 from service.settings import Settings, SettingsError
 
 util.write_error = write_error
@@ -24,7 +24,7 @@ except SettingsError as error:
 _memory = Path("/dev/shm")  # noqa: S108 - only heartbeats, in files that gunicorn unlinks at once
 
 bind = [f"{_settings.host}:{_settings.port}"]
-worker_class = "gthread"
+worker_class = "service.patient_worker.PatientWorker"
 workers = _settings.web_workers
 # Who watches a job holds a thread: they have their own, and predicting has the rest.
 threads = _settings.web_threads + _settings.max_streams
@@ -40,6 +40,6 @@ logconfig_dict = dict_config(_settings.log) | {
 }
 
 
-def post_worker_init(worker: ThreadWorker) -> None:
+def post_worker_init(worker: PatientWorker) -> None:
     """Let the streams end when the process is to: they would hold it up else."""
     worker.wsgi.extensions["streams"].stopping = lambda: not worker.alive

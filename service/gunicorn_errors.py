@@ -2,6 +2,7 @@
 
 import socket
 import uuid
+from collections.abc import Mapping
 
 from gunicorn import util
 
@@ -12,18 +13,24 @@ MAX_MESSAGE = 300  # characters: it repeats what came
 
 
 def write_error(sock: socket.socket, status: int, reason: str, message: str) -> None:
-    """Answer as gunicorn's function of this name, whose place this one takes.
+    """Answer as gunicorn's function of this name, whose place this one takes."""
+    util.write_nonblock(sock, error_bytes(status, reason, message, {}))
+
+
+def error_bytes(status: int, reason: str, message: str, headers: Mapping[str, str]) -> bytes:
+    """Return an answer, head and body, after which the connection ends.
 
     Which address was meant is not known, so the document has the members of all families' errors.
     """
     kind = reason.lower().replace(" ", "-")
     fault = Fault(status, kind, message[:MAX_MESSAGE] or f"{reason}.", request_id=uuid.uuid4().hex)
     written = write(fault, UNPARSED)
-    head = (
-        f"HTTP/1.1 {status} {reason}\r\n"
-        "Connection: close\r\n"
-        f"Content-Type: {written.media_type}\r\n"
-        f"Content-Length: {len(written.body)}\r\n"
-        f"{HEADER}: {fault.request_id}\r\n\r\n"
-    )
-    util.write_nonblock(sock, head.encode() + written.body)
+    fields = {
+        "Connection": "close",
+        "Content-Type": written.media_type,
+        "Content-Length": str(len(written.body)),
+        HEADER: fault.request_id,
+        **headers,
+    }
+    lines = (f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in fields.items()))
+    return "\r\n".join((*lines, "", "")).encode() + written.body

@@ -28,6 +28,7 @@ class Settings:
     max_body_mb: int = 64
     max_rows: int = 10_000
     max_streams: int = 16
+    max_waiting: int = 64
     log: str = "text"
 
     @classmethod
@@ -47,6 +48,7 @@ class Settings:
             max_body_mb=_count(given, "INKWELL_MAX_BODY_MB", cls.max_body_mb),
             max_rows=_count(given, "INKWELL_MAX_ROWS", cls.max_rows),
             max_streams=_count(given, "INKWELL_MAX_STREAMS", cls.max_streams),
+            max_waiting=_count(given, "INKWELL_MAX_WAITING", cls.max_waiting),
             log=given.get("INKWELL_LOG", cls.log),
         )
         if settings.log not in FORMATS:

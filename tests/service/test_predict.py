@@ -263,7 +263,7 @@ WRONG = {
         {"instances": [ROW], "outputs": ["label"] * 100_000},
         422,
         "/outputs",
-        "a list of 1 to 5 outputs; got a list of 100000",
+        "a list of 1 to 6 outputs; got a list of 100000",
     ),
     "outputs nested without end": (
         b'{"instances": [[0]], "outputs": ' + b"[" * 1000 + b"]" * 1000 + b"}",

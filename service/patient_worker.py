@@ -1,0 +1,181 @@
+"""A worker of gunicorn's whose threads are not held by slow clients, and whose queue has an end.
+
+gthread takes a thread as soon as the first bytes of a request are there, and the thread waits for
+the rest: two dozen clients that send a byte a minute hold all threads. Here the event loop gathers
+the beginning of each request. Most are whole then, and their thread waits for nothing. Larger ones
+may be read in at most half of the threads, each for a limited time.
+"""
+
+import re
+import selectors
+import socket
+import time
+from collections import deque
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from service.gunicorn_errors import error_bytes
+from service.settings import Settings
+
+GATHERED = 65_536  # bytes of a request that the event loop takes itself
+SECONDS_TO_BEGIN = 10.0  # until that many have come, or the whole request
+SECONDS_TO_END = 60.0  # until the rest has come, which a thread reads
+RETRY_AFTER = 1  # seconds
+# Never refused: who asks would take a service that is busy for a dead one.
+PROBES = (b"GET /livez ", b"GET /readyz ")
+
+_END_OF_HEAD = b"\r\n\r\n"
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
+_IN_CHUNKS = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.IGNORECASE)
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
+# The client sends its body when it is told to go on, which a thread does.
+_EXPECTS = re.compile(rb"\r\nexpect:", re.IGNORECASE)
+
+
+class Arrival:
+    """What has come of a request, and until when more of it may come."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self.deadline = time.monotonic() + SECONDS_TO_BEGIN
+        self.whole = False
+
+    def add(self, content: bytes) -> bool:
+        """Add what came; return whether a thread may take the request.
+
+        What is wrong in it is found there.
+        """
+        self.content += content
+        end = self.content.find(_END_OF_HEAD)
+        if end < 0:
+            return len(self.content) >= GATHERED
+        head, body = self.content[: end + 2], len(self.content) - end - len(_END_OF_HEAD)
+        if announced := _LENGTH.search(head):
+            self.whole = body >= int(announced[1])
+        else:
+            self.whole = not _IN_CHUNKS.search(head) or self.content.endswith(_LAST_CHUNK)
+        return self.whole or len(self.content) >= GATHERED or bool(_EXPECTS.search(head))
+
+
+class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
+    """gthread with an event loop that waits for clients, so that threads need not."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.most_waiting = Settings.from_env().max_waiting
+        self.most_large = max(self.cfg.threads // 2, 1)
+        self.arriving: dict[TConn, Arrival] = {}  # connections that the event loop reads
+        self.large: dict[TConn, float] = {}  # those that threads read, and until when
+        self.large_waiting: deque[TConn] = deque()  # those that wait for such a thread
+        self.busy = 0  # requests that threads have, or that wait for one
+
+    # --- The event loop's part ---
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Take up a connection that is new, or on which something came."""
+        if conn.parser and conn.parser.unreader.buf.getvalue():
+            self.submit(conn)  # the next request has come with the last
+            return
+        conn.sock.setblocking(False)
+        self.arriving[conn] = Arrival()
+        if not self.take(conn):
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_more, conn))
+
+    def on_more(self, conn: TConn, _client: socket.socket) -> None:
+        """Something more came of a request."""
+        if self.take(conn):
+            self.poller.unregister(conn.sock)
+
+    def take(self, conn: TConn) -> bool:
+        """Read what is there; return whether the event loop is done with the connection."""
+        arrival = self.arriving[conn]
+        try:
+            content = conn.sock.recv(GATHERED)
+        except BlockingIOError:
+            return False
+        except OSError:
+            content = b""
+        if content and not arrival.add(content):
+            return False
+        del self.arriving[conn]
+        if not arrival.content:
+            self.drop(conn)
+        else:
+            self.hand_over(conn, arrival)
+        return True
+
+    def hand_over(self, conn: TConn, arrival: Arrival) -> None:
+        """Let a thread go on with what has come of a request."""
+        conn.init()
+        conn.parser.unreader.unread(bytes(arrival.content))
+        conn.data_ready = True
+        if arrival.whole:
+            self.submit(conn, probe=arrival.content.startswith(PROBES))
+        elif len(self.large) < self.most_large:
+            self.submit_large(conn)
+        else:
+            self.large_waiting.append(conn)
+
+    def submit_large(self, conn: TConn) -> None:
+        """Let a thread read the rest of a request, for a limited time."""
+        self.large[conn] = time.monotonic() + SECONDS_TO_END
+        self.submit(conn)
+
+    def submit(self, conn: TConn, *, probe: bool = False) -> None:
+        """Give a thread the request, or refuse it where too many wait already."""
+        if self.busy >= self.cfg.threads + self.most_waiting and not probe:
+            self.large.pop(conn, None)
+            self.refuse(conn, 429, "Too Many Requests", "More requests at once than are taken.")
+            return
+        self.busy += 1
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
+        """Go on with the connection of a request that a thread has answered."""
+        self.busy -= 1
+        if self.large.pop(conn, None) and self.large_waiting:
+            self.submit_large(self.large_waiting.popleft())
+        super().finish_request(conn, fs)
+
+    def murder_pending(self) -> None:
+        """End what came too slowly. gunicorn calls this about once a second."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn in [conn for conn, at in self.large.items() if at < now]:
+            # Its thread reads an end of the body; one that is past reading notices nothing.
+            with suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_RD)
+        for conn in self._late(now):
+            self.poller.unregister(conn.sock)
+            arrival = self.arriving.pop(conn)
+            if arrival.content:
+                detail = f"The request did not come within {SECONDS_TO_BEGIN:.0f} s."
+                self.refuse(conn, 408, "Request Timeout", detail)
+            else:
+                self.drop(conn)
+
+    def _late(self, now: float) -> list[TConn]:
+        late = []
+        for conn, arrival in self.arriving.items():  # the oldest stands first
+            if arrival.deadline > now:
+                break
+            late.append(conn)
+        return late
+
+    def refuse(self, conn: TConn, status: int, reason: str, detail: str) -> None:
+        """Answer with a problem, and end the connection."""
+        headers = {"Retry-After": str(RETRY_AFTER)} if status == 429 else {}
+        with suppress(OSError):
+            conn.sock.setblocking(False)
+            conn.sock.send(error_bytes(status, reason, detail, headers))
+            conn.sock.shutdown(socket.SHUT_WR)
+        self.drop(conn)
+
+    def drop(self, conn: TConn) -> None:
+        """End a connection."""
+        self.nr_conns -= 1
+        conn.close()
