@@ -7,11 +7,12 @@ from nncore.augmentation import (
     elastic_basis,
     inverse_affine,
     resample,
+    thicken,
 )
 from nncore.errors import ConfigError, ShapeError
 
 SIDE = 28
-ALL = Augmentation(shift=2, rotate=15, scale=0.15, shear=10, elastic=1)
+ALL = Augmentation(shift=2, rotate=15, scale=0.15, shear=10, elastic=1, thickness=0.8)
 
 
 def rng():
@@ -284,6 +285,26 @@ def test_rows_and_columns_are_displaced_independently():
     assert abs(np.corrcoef(rows[:, 14, 14], columns[:, 14, 14])[0, 1]) < 0.1
 
 
+@pytest.mark.parametrize(
+    ("pixels", "height", "edge"), [(1, 10, 255), (-1, 6, 255), (0, 8, 255), (0.5, 10, 128)]
+)
+def test_strokes_become_thicker_or_thinner_by_so_much_at_each_side(pixels, height, edge):
+    changed = thicken(block(height=8), np.array([pixels]))[0]
+
+    rows = np.flatnonzero(changed.max(axis=1))
+    assert len(rows) == height
+    assert changed[rows[0]].max() == edge
+
+
+def test_thickness_is_drawn_evenly_for_each_picture():
+    ink = Augmentation(thickness=0.6)(block(2000), rng()).sum(axis=(1, 2)) / 255
+    thickest, thinnest = 8 * 12 + 0.6 * (10 * 14 - 8 * 12), 8 * 12 - 0.6 * (8 * 12 - 6 * 10)
+
+    assert thinnest - 1 < ink.min() < thinnest + 1
+    assert thickest - 1 < ink.max() < thickest + 1
+    assert 0.45 < (ink > 8 * 12).mean() < 0.55
+
+
 def test_cached_matrices_cannot_be_changed():
     with pytest.raises(ValueError, match="read-only"):
         elastic_basis(SIDE, 4.0)[0] = 0
@@ -296,6 +317,7 @@ def test_cached_matrices_cannot_be_changed():
         ("rotate", 181, "at most 180"),
         ("scale", -0.1, "at least 0"),
         ("shear", 90, "at most 80"),
+        ("thickness", 2, "at most 1"),
         ("elastic", float("nan"), "got nan"),
         ("smoothing", 0, "at least 1"),
         ("shift", "2", "got '2'"),
