@@ -14,8 +14,9 @@ STRONGEST = 99.7  # percentile of the strength that counts as the strongest
 LEAST_PIXELS = 20
 AT_EDGE = 0.1  # what the edge cuts off is seldom meant
 SLENDER = 5.0  # times as long as its strokes are wide: what is at least so counts in full
-NEAR = 0.2  # of the digit's size: how far away a piece of it may be
+NEAR = 0.2  # of the larger one's size: how far away from each other two pieces may be
 ALIKE = 0.6  # how strong and how sharp a piece must be, as a share of the largest one's
+RING = 4  # pixels: how far around a digit its paper is looked at
 PIECE = 0.03  # how many pixels it must have, as a share of the largest one's
 
 
@@ -48,7 +49,7 @@ class Pieces(NamedTuple):
     score: Floats
 
 
-def find_digit(ink: Ink, *, stoutest: float = 2.0, expected: float | None = None) -> Digit | None:
+def find_digit(ink: Ink, *, stoutest: float = 2.0, expected: Floats | None = None) -> Digit | None:
     """Return what looks most like a digit, at whichever level of strength it does.
 
     Parameters
@@ -56,25 +57,24 @@ def find_digit(ink: Ink, *, stoutest: float = 2.0, expected: float | None = None
     ink : Ink
     stoutest : float
         How many times as long as its strokes are wide a digit is at least.
-    expected : float, optional
-        Its size in pixels, where that is known about.
+    expected : float32 array (h, w), optional
+        About where it is: 1 there, 0 elsewhere.
     """
     strength = ink.strength
     strongest = float(np.percentile(strength, STRONGEST))
     noise = 1.5 * float(np.median(strength))
     level = max(FIRST_LEVEL * strongest, min(noise, 0.4 * strongest), 0.01)
-    sums, best = running_sums(strength), None
+    sums, digits = running_sums(strength), []
     while level < LAST_LEVEL * strongest:
         pieces = _pieces(strength, sums, level, stoutest, expected)
         if pieces.score.any():
-            digit = _digit(pieces, ink)
-            best = digit if best is None or digit.score > best.score else best
+            digits.append(_digit(pieces, ink, expected))
         level *= STEP
-    return best
+    return max(digits, key=lambda digit: digit.score, default=None)
 
 
 def _pieces(
-    strength: Floats, sums: Floats, level: float, stoutest: float, expected: float | None
+    strength: Floats, sums: Floats, level: float, stoutest: float, expected: Floats | None
 ) -> Pieces:
     """Return the pieces of ink above `level`."""
     height, width = strength.shape
@@ -93,8 +93,8 @@ def _pieces(
     slender = np.clip((found.size / stroke - stoutest) / (SLENDER - stoutest), 0.05, 1)
     score = mean * sharpness**2 * found.size * slender * np.exp(-0.5 * off_middle)
     score[at_edge] *= AT_EDGE
-    if expected:
-        score *= np.minimum(found.size / expected, expected / found.size) ** 2
+    if expected is not None:
+        score *= (found.total(running_sums(expected), width) / found.area) ** 2
     score[found.area < LEAST_PIXELS] = 0
     return Pieces(found, mean, sharpness, stroke, at_edge, score)
 
@@ -106,7 +106,7 @@ def _rim(mask: Pixels) -> Pixels:
     return mask & ~inner
 
 
-def _digit(pieces: Pieces, ink: Ink) -> Digit:
+def _digit(pieces: Pieces, ink: Ink, expected: Floats | None) -> Digit:
     """Return the digit whose largest piece has the best score."""
     found = pieces.found
     main = _within_frame(pieces, int(pieces.score.argmax()))
@@ -114,21 +114,42 @@ def _digit(pieces: Pieces, ink: Ink) -> Digit:
     left, top = int(found.left[chosen].min()), int(found.top[chosen].min())
     right, bottom = int(found.right[chosen].max()), int(found.bottom[chosen].max())
     strength = float(pieces.strength[main])
-    around = 2 + max(right - left, bottom - top) // 8
-    rows = slice(max(0, top - around), bottom + around)
-    columns = slice(max(0, left - around), right + around)
-    # A digit's paper is even; what lies between a digit and the edge of its sheet has two.
-    unevenness = 2 * float(ink.paper[rows, columns].std()) / strength
+    mask = found.mask(chosen, ink.strength.shape)
+    score = float(pieces.score[main]) * _lies_on_paper(ink, mask) ** 3
+    if expected is not None:
+        score *= float(expected[mask].sum() / expected.sum())
     return Digit(
-        float(pieces.score[main]) / (1 + unevenness**2),
+        score,
         strength,
-        found.mask(chosen, ink.strength.shape),
+        mask,
         left,
         top,
         right,
         bottom,
         float(pieces.stroke[main]),
     )
+
+
+def _lies_on_paper(ink: Ink, mask: Pixels) -> float:
+    """Return how much of what lies around `mask` is the paper that it lies on, 0 to 1.
+
+    A stroke has the same paper all around. What lies between a digit and the edge of its sheet
+    has the sheet on one side and the table on another.
+    """
+    paper = float(ink.paper[mask].mean())
+    depth = float(np.abs(ink.paper[mask] - ink.seen[mask]).mean())
+    edge = _grown(mask, RING // 2)
+    ring = _grown(edge, RING - RING // 2) & ~edge
+    alike = np.abs(ink.seen[ring] - paper) < depth / 2
+    return float(alike.mean()) if alike.size else 1.0
+
+
+def _grown(mask: Pixels, pixels: int) -> Pixels:
+    """Return the pixels that are at most so many steps away from one of `mask`."""
+    for _ in range(pixels):
+        around = np.pad(mask, 1)
+        mask = mask | around[:-2, 1:-1] | around[2:, 1:-1] | around[1:-1, :-2] | around[1:-1, 2:]
+    return mask
 
 
 def _within_frame(pieces: Pieces, main: int) -> int:
@@ -159,7 +180,9 @@ def _with_loose_pieces(pieces: Pieces, main: int) -> Pixels:
         top, bottom = found.top[chosen].min(), found.bottom[chosen].max()
         across = np.maximum(np.maximum(found.left - right, left - found.right), 0)
         down = np.maximum(np.maximum(found.top - bottom, top - found.bottom), 0)
-        near = np.hypot(across, down) < NEAR * max(right - left, bottom - top)
+        near = np.hypot(across, down) < NEAR * np.maximum(
+            found.size, max(right - left, bottom - top)
+        )
         more = chosen | (alike & near)
         if (more == chosen).all():
             return chosen

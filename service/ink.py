@@ -19,10 +19,14 @@ MEDIAN_WINDOW = 15  # of the small picture that `lightness` looks at
 
 
 class Ink(NamedTuple):
-    """A picture as ink on paper: float32 (h, w) each, as shares of the light that falls there."""
+    """How strong ink is, the paper under it, and what is seen of both.
+
+    float32 (h, w) each, as shares of the light that falls there.
+    """
 
     strength: Floats
     paper: Floats
+    seen: Floats
 
 
 def find_ink(picture: Pixels, window: int, *, light: bool) -> Ink:
@@ -50,7 +54,9 @@ def find_ink(picture: Pixels, window: int, *, light: bool) -> Ink:
     difference = (picture - paper if light else paper - picture).astype(np.float32)
     bright = brightest.astype(np.float32) + GREY
     difference /= bright[..., None]
-    return Ink(difference @ _colour(difference), paper.mean(axis=2, dtype=np.float32) / bright)
+    strength = difference @ _colour(difference)
+    seen = picture.mean(axis=2, dtype=np.float32) / bright
+    return Ink(strength, paper.mean(axis=2, dtype=np.float32) / bright, seen)
 
 
 def lightness(small: Floats) -> float:

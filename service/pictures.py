@@ -5,15 +5,17 @@ darker and lighter than its paper, to see where the digit is. Then it is looked 
 the digit's ink is taken from its paper, brought to MNIST's thickness of strokes, and framed.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from nncore.arrays import Pixels
+from nncore.arrays import Floats, Pixels
 from nncore.framing import BOX, SIDE, frame
 from service.finding import Digit, find_digit
-from service.ink import find_ink, lightness
+from service.ink import Ink, find_ink, lightness
+from service.lines import Line, without_lines
 from service.picture_files import Picture
 from service.problems import Problem
 from service.strokes import digit_alone
@@ -22,8 +24,9 @@ COARSE, CLOSE = 160, 256  # pixels of the longer side at the first and at the se
 SMALL = 32  # of what tells whether ink or paper is lighter
 ROOM = 0.85  # of the digit's size: from its middle to the edge of the second look
 FINE_STROKE, BROAD_STROKE = 1 / 10, 1 / 3  # of the longer side: strokes are narrower
+LIKE = 0.7  # as wide and as strong as a stroke is a line that may be one
 STROKES = 4  # how many of the digit's strokes side by side are taken for paper
-LEAST_SCORE = 0.5  # of blank sheets few have more; of 400 faint and small digits the least had 1.1
+LEAST_SCORE = 0.15  # of blank sheets, plain ones have less; of 400 faint, small digits one had 0.18
 
 MNIST_INK = 40  # grey levels; below is what a lossy format leaves around the digit
 MNIST_SIZES = range(17, BOX + 1)  # of the longer side: all of MNIST's have 18 to 20
@@ -81,10 +84,13 @@ def _read(picture: Picture) -> Reading:
     area = _area(sight.digit, scale, image.size)
     closer = CLOSE / max(area[2] - area[0], area[3] - area[1])
     close_up = np.asarray(_resized(image.crop(area), CLOSE))
-    stroke, size = (length * scale * closer for length in (sight.digit.stroke, sight.digit.size))
-    window = np.clip(STROKES * stroke, FINE_STROKE * CLOSE, BROAD_STROKE * CLOSE)
+    window = np.clip(
+        STROKES * sight.digit.stroke * scale * closer, FINE_STROKE * CLOSE, BROAD_STROKE * CLOSE
+    )
+    expected = _expected(sight.digit, area, scale, close_up.shape)
     ink = find_ink(close_up, int(window), light=sight.light)
-    digit = find_digit(ink, expected=size)
+    ink = without_lines(ink, beside=expected).ink
+    digit = find_digit(ink, expected=expected)
     if digit is None:
         raise _blank()
     alone, left, top = digit_alone(ink, digit)
@@ -111,17 +117,33 @@ def _look(image: Image.Image) -> Sight:
     # Broad strokes are believed less, unless ink is as light or dark as the whole picture says.
     for window, stoutest, weight, trust in (
         (round(FINE_STROKE * COARSE), 2.0, 1.0, 0.4),
-        (round(BROAD_STROKE * COARSE), 3.0, 0.6, 0.9),
+        (round(BROAD_STROKE * COARSE), 3.0, 0.4, 0.9),
     ):
         for is_light in (False, True):
-            digit = find_digit(find_ink(picture, window, light=is_light), stoutest=stoutest)
-            if digit is not None:
+            for digit in _digits(find_ink(picture, window, light=is_light), stoutest):
                 believed = weight * (1 + trust * (light if is_light else -light))
                 sights.append(Sight(digit.score * believed, digit, is_light))
     best = max(sights, key=lambda sight: sight.score, default=None)
     if best is None or best.score < LEAST_SCORE:
         raise _blank()
     return best
+
+
+def _digits(ink: Ink, stoutest: float) -> Iterator[Digit]:
+    """Yield what may be the digit in the ink of a whole picture: without its lines, and with."""
+    cleaned = without_lines(ink)
+    digit = find_digit(cleaned.ink, stoutest=stoutest)
+    if digit and not any(_is_stroke(line, digit) for line in cleaned.doubtful):
+        yield digit
+    if cleaned.doubtful:
+        digit = find_digit(ink, stoutest=stoutest)
+        if digit:
+            yield digit
+
+
+def _is_stroke(line: Line, digit: Digit) -> bool:
+    """Tell whether a line looks like the strokes of a digit: those are as wide and as strong."""
+    return line.width > LIKE * digit.stroke and line.strength > LIKE * digit.strength
 
 
 def _area(digit: Digit, scale: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -134,6 +156,16 @@ def _area(digit: Digit, scale: float, size: tuple[int, int]) -> tuple[int, int, 
         min(size[0], int(x + half) + 1),
         min(size[1], int(y + half) + 1),
     )
+
+
+def _expected(
+    digit: Digit, area: tuple[int, int, int, int], scale: float, shape: tuple[int, ...]
+) -> Floats:
+    """Return where in the close-up of `area` the digit of the first look is: float32, 0 to 1."""
+    mask = Image.fromarray(digit.mask.astype(np.float32))
+    left, top, right, bottom = (edge / scale for edge in area)
+    place = left, top, min(right, mask.width), min(bottom, mask.height)
+    return np.asarray(mask.resize((shape[1], shape[0]), Image.Resampling.BILINEAR, box=place))
 
 
 def _blank() -> Problem:

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageDraw
 
 from service import picture_bodies
 from tests.conftest import classifier_of
@@ -212,6 +212,39 @@ def test_specks_and_neighbours_that_the_edge_cuts_off_are_dropped(client):
         sheet.paste(0, (*corner, corner[0] + 3, corner[1] + 3))
 
     assert likeness(seen(client, file_of(sheet))[0], expected) > 0.97
+
+
+def ruled(side, gap, *, squared=False, colour=120):
+    sheet = np.full((side, side), 255, np.uint8)
+    for at in range(gap // 3, side, gap):
+        sheet[at : at + 2] = colour
+        if squared:
+            sheet[:, at : at + 2] = colour
+    return Image.fromarray(sheet)
+
+
+@pytest.mark.parametrize("turned", [0, 6])
+@pytest.mark.parametrize("gap", [30, 50, 120])
+@pytest.mark.parametrize("squared", [False, True])
+def test_printed_lines_as_dark_as_the_pencil_are_dropped(client, gap, squared, turned):
+    pencil = Image.fromarray(on_paper(ink_of(3, thickness=0.02), colour=120))
+    expected, _ = seen(client, file_of(pencil))
+    # Turned further than is seen of it: lines go on beyond the picture.
+    lines = ruled(500, gap, squared=squared).rotate(turned, Image.Resampling.BICUBIC)
+    sheet = lines.crop((130, 130, 370, 370))
+    sheet.paste(ImageChops.darker(sheet.crop((20, 20, 220, 220)), pencil), (20, 20))
+
+    assert likeness(seen(client, file_of(sheet))[0], expected) > 0.7
+
+
+def test_a_1_that_fills_the_picture_is_no_printed_line(client):
+    sheet = Image.new("L", (120, 200), 255)
+    ImageDraw.Draw(sheet).line([(62, 0), (58, 199)], fill=0, width=5)
+
+    pixels, _ = seen(client, file_of(sheet))
+
+    ends = np.flatnonzero(pixels.max(1) > 100)
+    assert ends[-1] - ends[0] >= 18
 
 
 @pytest.mark.mnist

@@ -1,0 +1,138 @@
+"""Printed lines: taken out of the ink of ruled and squared paper; what crosses them stays.
+
+A printed line is thin, straight, and goes on where the digit has ended. Of each nearly level line
+through a picture it is asked how strong at least most of it is; the same for upright ones.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nncore.arrays import Floats, Ints
+from service.ink import Ink
+
+STEEPEST = 0.2  # pixels up or down for each pixel along
+BLOCK = 8  # pixels along a line that are looked at as one
+COVERED = 0.65  # of its way a line is seen at least
+STRONGEST = 99.7  # percentile of the strength that counts as the strongest
+WEAKEST = 0.1  # as a share of that; weaker lines do no harm
+STANDS_OUT = 2.0  # times as strong as what a line through nothing in particular is
+WIDEST = 0.045  # of the picture's longer side
+NEARLY = 0.9  # as good as a row itself is the next one
+SURE = 3  # lines side by side are no strokes
+APART = 3  # pixels from one line to the next, at least
+DARKER = 1.5  # times as strong as the line: is ink, even along it
+
+
+class Line(NamedTuple):
+    """A nearly level line: its row in the middle, its slope, its strength and its width."""
+
+    row: int
+    slope: float
+    strength: float
+    width: int
+
+
+class Cleaned(NamedTuple):
+    """Ink without the printed lines that were in it, and those of them that may be strokes."""
+
+    ink: Ink
+    doubtful: list[Line]
+
+
+def without_lines(ink: Ink, *, beside: Floats | None = None) -> Cleaned:
+    """Return `ink` without printed lines.
+
+    Parameters
+    ----------
+    ink : Ink
+    beside : float array (h, w), optional
+        Where the digit is: lines are looked for beside that. Where it is not known, lines that
+        are fewer than three side by side are doubtful.
+    """
+    strength, doubtful = ink.strength, []
+    for turn in (np.asarray, np.transpose):
+        turned = turn(strength)
+        free = np.full(turned.shape[1], True)
+        if beside is not None:
+            free = turn(beside).max(axis=0) < 0.5
+        lines = _lines(turned, free)
+        if beside is None and len(lines) < SURE:
+            doubtful += lines
+        for line in lines:
+            turned = _without(turned, line)
+        strength = turn(turned)
+    return Cleaned(ink._replace(strength=strength), doubtful)
+
+
+def _lines(strength: Floats, free: Floats) -> list[Line]:
+    """Return the nearly level lines through the columns that are `free`."""
+    height, width = strength.shape
+    reach = int(STEEPEST * width / 2) + 1
+    count = width // BLOCK
+    blocks = strength[:, : count * BLOCK].reshape(height, count, BLOCK).mean(axis=2)
+    chosen = free[: count * BLOCK].reshape(count, BLOCK).all(axis=1)
+    if chosen.sum() < 4:
+        return []
+    blocks = np.pad(blocks[:, chosen], ((reach + 1, reach + 1), (0, 0)))
+    # A line may lie across two rows, and bend a little; yet the straight one fits best.
+    blocks = np.maximum(np.maximum(blocks[:-2], blocks[2:]) * NEARLY, blocks[1:-1])
+    along = (np.flatnonzero(chosen) + 0.5) * BLOCK - width / 2
+    slopes = np.arange(-STEEPEST, STEEPEST, 2 / width)
+    rows = reach + np.arange(height)[:, None] + np.rint(slopes[:, None, None] * along).astype(int)
+    seen = blocks[rows, np.arange(len(along))]  # (slopes, rows, blocks)
+    weak = int((1 - COVERED) * len(along))  # blocks that may be weaker
+    covered = np.partition(seen, weak, axis=2)[..., weak]
+    slope, profile = slopes[covered.argmax(axis=0)], covered.max(axis=0)
+    strongest = float(np.percentile(strength, STRONGEST))
+    limit = max(WEAKEST * strongest, STANDS_OUT * float(np.percentile(profile, 25)))
+    found = (
+        Line(row, slope[row], profile[row], _width(strength, row, slope[row], free, profile[row]))
+        for row in _peaks(profile, limit)
+    )
+    return [line for line in found if line.width <= WIDEST * max(strength.shape)]
+
+
+def _peaks(profile: Floats, limit: float) -> Ints:
+    """Return where `profile` is above `limit` and highest of its neighbours."""
+    around = np.pad(profile, APART, constant_values=0)
+    highest = np.max([around[i : i + len(profile)] for i in range(2 * APART + 1)], axis=0)
+    peaks = np.flatnonzero((profile > limit) & (profile == highest))
+    return peaks[np.diff(peaks, prepend=-APART - 1) > APART]
+
+
+def _band(shape: tuple[int, ...], row: int, slope: float, reach: int) -> Ints:
+    """Return the rows up to `reach` above and below a line, for each column: (2 reach + 1, w)."""
+    height, width = shape
+    line = np.rint(row + slope * (np.arange(width) + 0.5 - width / 2)).astype(int)
+    return np.clip(line + np.arange(-reach, reach + 1)[:, None], 0, height - 1)
+
+
+def _width(strength: Floats, row: int, slope: float, free: Floats, level: float) -> int:
+    """Return how many rows side by side are at least half as strong as `level` along the line."""
+    columns = np.flatnonzero(free)
+    reach = int(WIDEST * max(strength.shape)) + 2
+    band = strength[_band(strength.shape, row, slope, reach)[:, columns], columns]
+    return int((np.median(band, axis=1) > level / 2).sum())
+
+
+def _without(strength: Floats, line: Line) -> Floats:
+    """Return `strength` with what crosses the line, or is stronger, and nothing else on it."""
+    half = line.width // 2 + 2
+    rows, columns = (
+        _band(strength.shape, line.row, line.slope, half + 1),
+        np.arange(strength.shape[1]),
+    )
+    band = strength[rows, columns]
+    # Strokes cross a line aslant too.
+    crossing = np.minimum(_widened(band[0], half), _widened(band[-1], half))
+    kept = np.where(band > DARKER * line.strength, band, np.minimum(band, crossing))
+    cleaned = strength.copy()
+    cleaned[rows[1:-1], columns] = kept[1:-1]
+    return cleaned
+
+
+def _widened(values: Floats, by: int) -> Floats:
+    """Return the most of each value and of those up to `by` away."""
+    around = np.pad(values, by)
+    return np.max([around[i : i + len(values)] for i in range(2 * by + 1)], axis=0)
