@@ -6,6 +6,8 @@ from typing import Any
 
 from nncore.config import TrainConfig
 from nncore.errors import ConfigError, FieldError
+from nncore.registry import Registry
+from nncore.resolve import resolve
 from nncore.specs import MAX_ERRORS, escape, from_json, require_number, run_checks, unknown, wrong
 
 NORMAL = "normal"
@@ -53,8 +55,10 @@ class JobOptions:
             require_number("memory_limit_mb", limit, at_least=1, at_most=MAX_MEMORY_MB)
 
 
-def read_job(body: Mapping[str, Any]) -> tuple[TrainConfig, JobOptions]:
+def read_job(body: Mapping[str, Any], registry: Registry) -> tuple[TrainConfig, JobOptions]:
     """Return what a body asks for: a TrainConfig's keys, and beside them those of JobOptions.
+
+    `registry` has the version that the job may be to start from.
 
     Raises
     ------
@@ -65,7 +69,7 @@ def read_job(body: Mapping[str, Any]) -> tuple[TrainConfig, JobOptions]:
     read: list[Any] = []
     run_checks(
         lambda: _refuse_others(body, ours | theirs),
-        lambda: read.append(TrainConfig.from_dict(_part(body, theirs))),
+        lambda: read.append(resolve(_part(body, theirs), registry)),
         lambda: read.append(from_json(JobOptions, _part(body, ours))),
     )
     config, options = read

@@ -41,6 +41,9 @@ class TrainConfig(Recipe):
         live version by 0.2 points, and no class falls by more than two; "always", "never".
     preset : str or None
         One of `PRESETS`: what the other keys are where they are not given.
+    start_from : int, str or None
+        The version of `model` whose parameters the run begins with; an alias where it was posted
+        so, and a number as soon as it is queued (`resolve`).
 
     The rest is a `Recipe`.
     """
@@ -52,6 +55,7 @@ class TrainConfig(Recipe):
     validation_fraction: float = 0.1
     promote: str = "if_better"
     preset: str | None = None
+    start_from: int | str | None = None
 
     def __post_init__(self) -> None:
         run_checks(
@@ -71,10 +75,16 @@ class TrainConfig(Recipe):
         values: dict[str, Any] = to_json(self)
         return values
 
-    def build_network(self, rng: np.random.Generator) -> Network:
-        """Return the network for the data set's rows, with initial parameters from `rng`."""
+    @property
+    def start_version(self) -> int | None:
+        """The number of the version to start from, as it stands in a queued job."""
+        return None if self.start_from is None else int(self.start_from)
+
+    def build_network(self, rng: np.random.Generator | None) -> Network:
+        """Return the network for the data set's rows; `rng` draws its initial parameters."""
         network = Network(self.network, DATASETS[self.dataset].input_shape)
-        network.init(rng)
+        if rng is not None:
+            network.init(rng)
         return network
 
     def _check_names(self) -> None:

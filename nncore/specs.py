@@ -98,7 +98,8 @@ def from_json(hint: Any, value: object, pointer: str = "") -> Any:
     hint : type
         What is expected, as a dataclass's field says it: a dataclass, a `Named` base, ``int``,
         ``float``, ``str``, ``bool``, ``tuple[X, ...]``, ``tuple[X, X]``, ``X | None``,
-        ``X | tuple[X, X]``; ``dict[…]`` and ``list[…]`` stand for any JSON object and list.
+        ``X | tuple[X, X]``, ``int | str``; ``dict[…]`` and ``list[…]`` stand for any JSON object
+        and list.
     value : object
         Parsed JSON. A `Named` may be given by its bare name.
     pointer : str
@@ -128,8 +129,15 @@ def from_json(hint: Any, value: object, pointer: str = "") -> Any:
 def _from_union(hints: tuple[Any, ...], value: object, pointer: str) -> Any:
     if value is None and NoneType in hints:
         return None
-    one, *pair = (hint for hint in hints if hint is not NoneType)
-    return from_json(pair[0] if pair and isinstance(value, list) else one, value, pointer)
+    kinds = [hint for hint in hints if hint is not NoneType]
+    fitting = (hint for hint in kinds if _may_be(value, hint))
+    return from_json(next(fitting, kinds[0]), value, pointer)
+
+
+def _may_be(value: object, hint: Any) -> bool:
+    if get_origin(hint) is tuple:
+        return isinstance(value, list)
+    return hint in _TYPE_NAMES and _is(value, hint)
 
 
 def _from_list(hints: tuple[Any, ...], value: object, pointer: str) -> tuple[Any, ...]:

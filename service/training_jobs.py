@@ -34,7 +34,7 @@ def post_job() -> Response:
         detail = f"Expected application/json; got {request.mimetype[:80]!r}."
         raise Problem(415, "unknown-content-type", detail)
     body = read_object(read_body(request, limit=SMALL))
-    config, options = read_job(body)
+    config, options = read_job(body, current_app.extensions["registry"])
     if dry:
         return answer(dry_run(config, _queue()))
     try:

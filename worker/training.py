@@ -84,7 +84,7 @@ def run_training(
     dataset = datasets.load(config.dataset, settings)
     version = published_by(registry, config.model, job_id) if begun_before else None
     if version is None:
-        run = Run(config, dataset, folder)
+        run = Run(config, dataset, folder, registry)
         run.train(report, interrupted)
         version = run.publish(registry, job_id)
     return release(registry, config, version, dataset.test, settings)
@@ -93,10 +93,13 @@ def run_training(
 class Run:
     """A training run: where it stands, in memory and in its folder.
 
-    It begins where its checkpoint says, if there is one.
+    It begins where its checkpoint says, if there is one, else with the version that it is to start
+    from, else with random weights.
     """
 
-    def __init__(self, config: TrainConfig, dataset: Dataset, folder: JobFolder) -> None:
+    def __init__(
+        self, config: TrainConfig, dataset: Dataset, folder: JobFolder, registry: Registry
+    ) -> None:
         self.config = config
         self.dataset = dataset
         self.data_sha256 = dataset.sha256()
@@ -104,12 +107,11 @@ class Run:
         init, split, self.rng = np.random.default_rng(config.seed).spawn(3)
         self.network = config.build_network(init)
         self.examples, self.validation = hold_out(dataset.train, config.validation_fraction, split)
-        self.state = TrainingState.start(self.network, config)
         self.history: list[dict[str, Any]] = []
         self._seconds_before = 0.0
         self._started = time.perf_counter()
         self._folder = folder
-        self._resume()
+        self.state = self._resume() or self._begin(registry)
 
     @property
     def seconds(self) -> float:
@@ -184,7 +186,7 @@ class Run:
             ),
             metrics=metrics | {"training_seconds": round(self.seconds, 3)},
             history=self.history,
-            parent=registry.aliases(config.model).readable(LIVE).to,
+            parent=config.start_version or registry.aliases(config.model).readable(LIVE).to,
             job_id=job_id,
             libraries=libraries(),
             created_at=now(),
@@ -200,17 +202,24 @@ class Run:
         }
         return encode_checkpoint(self.network, self.state, self.rng, extra=extra)
 
-    def _resume(self) -> None:
-        """Go to where the checkpoint says."""
+    def _begin(self, registry: Registry) -> TrainingState:
+        """Be where the run begins."""
+        if (version := self.config.start_version) is not None:
+            start = registry.load(self.config.model, version)
+            self.network.from_tensors(start.network.to_tensors())
+        return TrainingState.start(self.network, self.config)
+
+    def _resume(self) -> TrainingState | None:
+        """Go to where the checkpoint says, and return that; None where there is none."""
         content = self._folder.load()
         if content is None:
-            return
+            return None
         try:
-            self.state, extra = decode_checkpoint(content, self.network, self.rng)
+            state, extra = decode_checkpoint(content, self.network, self.rng)
         except CorruptVersionError as error:
             # The disk lost it. Same seed, same data: the run from the start has the same end.
             log.warning("The checkpoint cannot be read, the run begins anew: %s", error)
-            return
+            return None
         if extra["data_sha256"] != self.data_sha256:
             raise DataChangedError(
                 f"The data set {self.dataset.name!r} is not what it was when this run began. "
@@ -218,7 +227,8 @@ class Run:
             )
         self.history = extra["history"]
         self._seconds_before = extra["seconds"]
-        log.info("Going on after epoch %d.", self.state.epoch)
+        log.info("Going on after epoch %d.", state.epoch)
+        return state
 
 
 def published_by(registry: Registry, model: str, job_id: str) -> int | None:

@@ -78,7 +78,7 @@ def verify(version: Version, settings: Settings) -> bool:
         _say("Not trained again: these are not the data that it was trained on.")
         return False
     _say(f"Training again: {config.epochs} epochs.")
-    run, metrics = train_again(config, dataset)
+    run, metrics = train_again(config, dataset, Registry(settings.store))
     differing = list(differences(version.network.to_tensors(), run.network.to_tensors()))
     if not differing:
         _say(f"The weights are the same, byte for byte: SHA-256 {manifest.weights_sha256}.")
@@ -92,12 +92,14 @@ def verify(version: Version, settings: Settings) -> bool:
     return False
 
 
-def train_again(config: TrainConfig, dataset: Dataset) -> tuple[Run, dict[str, Any]]:
+def train_again(
+    config: TrainConfig, dataset: Dataset, registry: Registry
+) -> tuple[Run, dict[str, Any]]:
     """Return a run of its own, trained and calibrated, and its measures."""
     with tempfile.TemporaryDirectory() as folder:
         own = JobFolder(Path(folder), "verify", "verify")
         own.take()
-        run = Run(config, dataset, own)
+        run = Run(config, dataset, own, registry)
         run.train(ignore, lambda: False)
         return run, run.calibrate_and_measure()
 

@@ -100,6 +100,29 @@ def test_without_validation_images_their_figures_are_null(store):
     json.dumps(seen, allow_nan=False)
 
 
+def test_a_run_that_starts_from_a_version_begins_with_its_parameters(store):
+    run(store, epochs=10)
+    still = {"type": "sgd", "learning_rate": 1e-30}
+    for _ in range(2):
+        run(store, start_from=1, epochs=1, optimizer=still, seed=5, promote="never")
+
+    registry = Registry(store)
+    first, second, third = (registry.manifest("digits", number) for number in (1, 2, 3))
+    assert first.weights_sha256 == second.weights_sha256 == third.weights_sha256
+    assert (second.parent, second.config["start_from"]) == (1, 1)
+
+
+def test_a_run_that_starts_from_a_version_and_makes_way_ends_with_the_same_weights(store):
+    run(store, epochs=2)
+    asked = {"start_from": 1, "epochs": 4, "average": 0.9, "promote": "never"}
+    undisturbed = run(store, **asked)["version"]
+    with pytest.raises(InterruptedRunError):
+        run(store, job_id="j", interrupted=after(30), **asked)
+    disturbed = run(store, job_id="j", execution_id="e2", **asked)["version"]
+
+    assert digest(store, disturbed) == digest(store, undisturbed) != digest(store, 1)
+
+
 def after(steps):
     """Tell to make way after so many questions, one a step."""
     asked = itertools.count(1)
