@@ -65,19 +65,28 @@ def read_job(body: Mapping[str, Any], registry: Registry) -> tuple[TrainConfig, 
     ConfigError
         With every error of both.
     """
-    ours, theirs = ({field.name for field in fields(cls)} for cls in (JobOptions, TrainConfig))
+    config_part, options_part = split_job(body)
     read: list[Any] = []
     run_checks(
-        lambda: _refuse_others(body, ours | theirs),
-        lambda: read.append(resolve(_part(body, theirs), registry)),
-        lambda: read.append(from_json(JobOptions, _part(body, ours))),
+        lambda: _refuse_others(body, {*_names(TrainConfig), *_names(JobOptions)}),
+        lambda: read.append(resolve(config_part, registry)),
+        lambda: read.append(from_json(JobOptions, options_part)),
     )
     config, options = read
     return config, options
 
 
-def _part(body: Mapping[str, Any], keys: set[str]) -> dict[str, Any]:
-    return {key: value for key, value in body.items() if key in keys}
+def split_job(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the keys of a TrainConfig, and those of JobOptions."""
+    parts = [
+        {key: value for key, value in body.items() if key in _names(cls)}
+        for cls in (TrainConfig, JobOptions)
+    ]
+    return parts[0], parts[1]
+
+
+def _names(cls: Any) -> list[str]:
+    return [field.name for field in fields(cls)]
 
 
 def _refuse_others(body: Mapping[str, Any], known: set[str]) -> None:

@@ -9,11 +9,10 @@ from redis.client import Pipeline
 from redis.exceptions import WatchError
 from rq.job import JobStatus
 
-from jobs.options import PRIORITIES, JobOptions
+from jobs.options import JobOptions
 from jobs.records import KEPT_SECONDS, JobRecords, digest
-from jobs.training_job import TRAIN_TASK, UNFINISHED, TrainingJob
+from jobs.training_job import UNFINISHED, TrainingJob
 from nncore.config import TrainConfig
-from nncore.specs import to_json
 
 IDEMPOTENT_SECONDS = 24 * 3600  # for which an answer is remembered by its key
 DEFAULT_OPTIONS = JobOptions()
@@ -78,9 +77,9 @@ class JobQueue:
                     earlier = self._earlier(config, options, idempotency)
                     if earlier is not None:
                         return Posted(earlier, is_new=False)
-                    job = self._create(config, options, request_id)
+                    job = self._records.create(config, options, request_id=request_id)
                     pipeline.multi()
-                    self._put(job, pipeline)
+                    self._records.put(job, pipeline)
                     pipeline.set(twins, job.id, ex=KEPT_SECONDS)
                     if idempotency is not None:
                         answer = json.dumps({"body": idempotency.body, "job": job.id})
@@ -134,7 +133,7 @@ class JobQueue:
         lines: Any = self._records.redis.lrange(key, start, -1)
         return list(lines)
 
-    def stop(self, job_id: str) -> TrainingJob:
+    def stop(self, job_id: str, why: str = "Asked to stop.") -> TrainingJob:
         """Cancel a job that waits; ask one that runs to keep a checkpoint and stop.
 
         Raises
@@ -145,7 +144,7 @@ class JobQueue:
 
         def stop(job: TrainingJob, pipeline: Pipeline) -> None:
             if job.status is JobStatus.STARTED:
-                job.tell(pipeline, "Asked to stop.", stop_requested=True)
+                job.tell(pipeline, why, stop_requested=True)
             else:
                 self._records.end(job, JobStatus.CANCELED, pipeline)
                 job.tell(pipeline, "Canceled.")
@@ -172,26 +171,6 @@ class JobQueue:
         """Return how many rows a second such runs trained on, the last time; None if none has."""
         told: Any = self._records.redis.get(self._records.speed_key(config))
         return None if told is None else float(told)
-
-    def _create(self, config: TrainConfig, options: JobOptions, request_id: str) -> TrainingJob:
-        queue = self._records.queues[PRIORITIES.index(options.priority)]
-        job: Any = queue.create_job(
-            TRAIN_TASK,
-            args=(config.to_dict(),),
-            description=f"train {config.model} on {config.dataset}",
-            meta={
-                "request_id": request_id,
-                "sequence": self._records.index.next_number(),
-                "options": to_json(options),
-            },
-        )
-        created: TrainingJob = job
-        return created
-
-    def _put(self, job: TrainingJob, pipeline: Pipeline) -> None:
-        self._records.push(job, pipeline)
-        job.tell(pipeline, "Enqueued.")
-        self._records.index.put(job, pipeline)
 
     def _earlier(
         self, config: TrainConfig, options: JobOptions, idempotency: Idempotency | None

@@ -22,11 +22,12 @@ from rq.job import JobStatus
 from rq.utils import utcformat
 
 from jobs.index import JobIndex
-from jobs.options import NORMAL, PRIORITIES
-from jobs.training_job import TrainingJob
+from jobs.options import NORMAL, PRIORITIES, JobOptions
+from jobs.training_job import TRAIN_TASK, TrainingJob
 from nncore.config import TrainConfig
 from nncore.datasets import DATASETS
 from nncore.estimate import speed_key
+from nncore.specs import to_json
 
 SERIALIZER = "json"
 KEPT_SECONDS = 90 * 24 * 3600  # jobs that have ended
@@ -94,6 +95,24 @@ class JobRecords:
         """Return those of the jobs that are still there."""
         fetched = TrainingJob.fetch_many(ids, connection=self.redis, serializer=SERIALIZER)
         return [job for job in fetched if isinstance(job, TrainingJob)]
+
+    def create(self, config: TrainConfig, options: JobOptions, **meta: Any) -> TrainingJob:
+        """Return a new job, which is nowhere yet."""
+        queue = self.queues[PRIORITIES.index(options.priority)]
+        job: Any = queue.create_job(
+            TRAIN_TASK,
+            args=(config.to_dict(),),
+            description=f"train {config.model} on {config.dataset}",
+            meta={"sequence": self.index.next_number(), "options": to_json(options), **meta},
+        )
+        created: TrainingJob = job
+        return created
+
+    def put(self, job: TrainingJob, pipeline: Pipeline, **fields: Any) -> None:
+        """Put a new job into its queue."""
+        self.push(job, pipeline)
+        job.tell(pipeline, "Enqueued.", **fields)
+        self.index.put(job, pipeline)
 
     def history_key(self, job_id: str) -> str:
         """Return where what the job's epochs brought is kept: a list of JSON objects."""

@@ -33,6 +33,7 @@ _UNTOLD: dict[str, Any] = {
     "seconds": 0.0,
     "stop_requested": False,
     "execution_id": None,
+    "publishes": True,
 }
 
 
@@ -64,6 +65,8 @@ class TrainingJob(Job):
         How long its processes have run, but for the one that runs.
     ``stop_requested``
         Whether somebody wants it to stop.
+    ``publishes``
+        Whether it makes a version: a trial of a sweep does when it has turned out to be the best.
     ``execution_id``
         Whose it is while it is started: RQ's id of the execution.
     """
@@ -77,6 +80,7 @@ class TrainingJob(Job):
     seconds: float
     stop_requested: bool
     execution_id: str | None
+    publishes: bool
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

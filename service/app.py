@@ -4,6 +4,7 @@ from flask import Flask
 
 from jobs.queue import JobQueue
 from jobs.records import connect
+from jobs.sweeps import Sweeps
 from nncore.registry import Registry
 from service import (
     aliases,
@@ -14,6 +15,7 @@ from service import (
     problems,
     request_ids,
     routes,
+    sweeps,
     training_jobs,
 )
 from service.admin import admin_token
@@ -47,12 +49,14 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         "predictor": Predictor(served_models, settings),
         "streams": Streams(settings.max_streams),
         "job_queue": job_queue or JobQueue(connect(settings.redis_url), settings.queue),
+        "sweeps": Sweeps(connect(settings.redis_url), settings.queue),
     }
     request_ids.register(app)
     problems.register(app)
     routes.register(app)
     for blueprint in (
         training_jobs.bp,
+        sweeps.bp,
         job_events.bp,
         models.bp,
         aliases.bp,

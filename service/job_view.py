@@ -37,6 +37,7 @@ def _view(job: TrainingJob, position: int | None) -> dict[str, Any]:
         },
         "config": job.config,
         "options": job.meta["options"],
+        "sweep": job.meta.get("sweep"),
         "progress": job.progress,
         "result": job.outcome,
         "error": job.error,

@@ -133,7 +133,8 @@ class Attempt:
         kind, error = outcome["kind"], outcome.get("error", "")
         if kind == outcomes.FINISHED:
             self._executions.finish(*mine, outcome["result"])
-            self._folder.remove()
+            if self._job.publishes:  # else it may have to, later
+                self._folder.remove()
         elif kind == outcomes.FAILED:
             self._executions.fail(*mine, error)
         elif kind == outcomes.PUT_OFF:

@@ -19,10 +19,12 @@ from rq.worker_registration import clean_worker_registry
 
 from jobs.executions import Executions, Orders
 from jobs.records import SERIALIZER, WrongStateError, connect, queue_names
+from jobs.sweeps import Sweeps
 from jobs.training_job import TrainingJob
 from worker.attempt import Attempt
 from worker.job_folder import JobFolder
 from worker.settings import Settings
+from worker.sweeps import plan
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,9 @@ class TrainingWorker(Worker):
         self._stop = stop
         self._last_round = float("-inf")
         # Its time-outs are short: a worker whose Redis is away must hear a signal all the same.
-        self._training = Executions(connect(settings.redis_url), settings.queue)
+        redis = connect(settings.redis_url)
+        self._training = Executions(redis, settings.queue)
+        self._sweeps = Sweeps(redis, settings.queue)
 
     def _install_signal_handlers(self) -> None:
         """Leave the signals to the program."""
@@ -88,6 +92,7 @@ class TrainingWorker(Worker):
     def run_maintenance_tasks(self) -> None:
         """Bring on jobs that no worker has in hand."""
         self._training.tend()
+        self._sweeps.tend(plan, self._forget)
         for queue in self.queues:
             clean_worker_registry(queue)
         self._last_round = time.monotonic()
@@ -113,12 +118,17 @@ class TrainingWorker(Worker):
             stopping=lambda: self._stop.requested,
         ).see_through()
         self.set_state(WorkerStatus.IDLE)
+        if "sweep" in begun.meta:
+            self._last_round = float("-inf")  # its sweep may go on at once
 
     def _beat(self, job: TrainingJob, execution: Execution) -> Orders:
         orders = self._training.beat(job, execution, self)
         if self._is_time_for_a_round():
             self.run_maintenance_tasks()
         return orders
+
+    def _forget(self, job_id: str) -> None:
+        JobFolder(self._settings.store, job_id, "").remove()
 
     def _is_time_for_a_round(self) -> bool:
         return time.monotonic() - self._last_round >= SECONDS_BETWEEN_ROUNDS

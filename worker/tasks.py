@@ -38,12 +38,13 @@ def train_model(payload: dict[str, Any]) -> dict[str, Any]:
         config,
         settings,
         job_id=job.id,
+        publish=job.publishes,
         folder=JobFolder(settings.store, job.id, job.execution_id),
         report=reporter.report,
         interrupted=interrupted,
     )
     reporter.make_sure(interrupted)
-    log.info("Published version %d of %r. %s", result["version"], config.model, result["reason"])
+    log.info("Version of %r: %s. %s", config.model, result["version"], result["reason"])
     return result
 
 

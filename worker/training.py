@@ -32,6 +32,9 @@ from worker.settings import Settings
 
 PRODUCT_FOR_ALL_CORES = 50_000_000  # multiplications: batch rows x weights of the largest layer
 
+# What came out of a run that did not publish, beside what it reached.
+TRIAL = {"version": None, "test_accuracy": None, "promoted": False, "reason": "A trial."}
+
 WHOLE_SET = 10_000  # rows, as far as threads are concerned
 
 log = logging.getLogger(__name__)
@@ -47,6 +50,7 @@ def run_training(
     *,
     job_id: str,
     folder: JobFolder,
+    publish: bool = True,
     report: Report = ignore,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
@@ -61,6 +65,9 @@ def run_training(
         Goes into the manifest and the history. A job gets one version, however often it is begun.
     folder : JobFolder
         Where the job's checkpoint is.
+    publish : bool
+        Whether the run ends with a version. A trial of a sweep does not, but is kept so that a
+        later attempt may publish it.
     report : callable
         Called at most twice a second with the progress and the history, and once at the end.
     interrupted : callable
@@ -69,7 +76,8 @@ def run_training(
     Returns
     -------
     result : dict
-        What `release` returns.
+        What `release` returns; of a run that does not publish, what it reached, as the last line of
+        its history that counts.
 
     Raises
     ------
@@ -86,6 +94,8 @@ def run_training(
     if version is None:
         run = Run(config, dataset, folder, registry)
         run.train(report, interrupted)
+        if not publish:
+            return run.keep()
         version = run.publish(registry, job_id)
     return release(registry, config, version, dataset.test, settings)
 
@@ -166,6 +176,12 @@ class Run:
         golden = Golden.of(classifier, self.dataset.test.pixels)
         with self._folder.owned():
             return registry.publish(self.config.model, self.network, manifest, golden)
+
+    def keep(self) -> dict[str, Any]:
+        """Keep the trained run in its folder; return what it reached. Raises as `publish`."""
+        self._folder.save(self._encode())
+        best = self.state.best_epoch if self.config.early_stopping else 0
+        return TRIAL | self.history[best - 1]
 
     def _manifest(self, registry: Registry, job_id: str, metrics: dict[str, Any]) -> Manifest:
         config = self.config

@@ -94,6 +94,35 @@ OPERATIONS = {
         summary="Cancel a job that waits, stop one that runs"
     ),
     "training_jobs.resume_job": _ORDER._replace(summary="Go on with a job that was broken off"),
+    "sweeps.post_sweep": Operation(
+        "Try values for some keys of a configuration: a training job each",
+        _json("Sweep"),
+        _json("SweepRequest"),
+        (400, 413, 415, 422, *ADMIN),
+        status=202,
+        admin=True,
+    ),
+    "sweeps.list_sweeps": Operation(
+        "List sweeps, newest first",
+        _json("Sweeps"),
+        errors=(422, *QUEUE),
+        query={"limit": _LIMIT, "cursor": TEXT},
+    ),
+    "sweeps.show_sweep": Operation(
+        "Show a sweep: its trials, the best first", _json("Sweep"), errors=(404, *QUEUE)
+    ),
+    "sweeps.plot_sweep": Operation(
+        "Draw a sweep: what each trial reached, epoch by epoch",
+        {"image/svg+xml": TEXT},
+        errors=(404, *QUEUE),
+    ),
+    "sweeps.stop_sweep": Operation(
+        "Stop a sweep and its trials",
+        _json("Sweep"),
+        errors=(404, 409, *ADMIN),
+        status=202,
+        admin=True,
+    ),
     "models.list_models": Operation("List models", _json("Models"), errors=(503,)),
     "models.show_model": Operation("Show a model", _json("Model"), errors=UNKNOWN),
     "models.list_versions": Operation(

@@ -1,6 +1,7 @@
 """JSON Schemas of what the API takes and answers, by name."""
 
 from jobs.options import JobOptions
+from jobs.sweep_request import SweepRequest
 from nncore.config import TrainConfig
 from nncore.manifest import Manifest
 from service.dialects.open_inference import INPUT, OUTPUTS
@@ -46,6 +47,7 @@ PATH_PARAMETERS: dict[str, Schema] = {
     "version": {"type": "string", "description": "A number, or an alias.", "examples": ["live"]},
     "alias": {"type": "string", "examples": ["live"]},
     "job_id": {"type": "string"},
+    "sweep_id": {"type": "string"},
     "name": {"type": "string", "examples": ["golden.npz"]},
 }
 
@@ -143,6 +145,7 @@ SCHEMAS: dict[str, Schema] = {
         stopping=FLAG,
         position=nullable(WHOLE),
         options=thing(),
+        sweep=nullable(TEXT),
         times=thing(created_at=TEXT),
         config=thing(),
         progress=nullable(thing()),
@@ -150,6 +153,40 @@ SCHEMAS: dict[str, Schema] = {
         error=nullable(TEXT),
     ),
     "Jobs": thing(jobs=listing(ref("JobInShort")), next_cursor=nullable(TEXT)),
+    "SweepRequest": schema_of(SweepRequest),
+    "Sweep": {
+        "allOf": [
+            ref("SweepInShort"),
+            thing(
+                request=thing(),
+                trials=listing(ref("Trial")),
+                best=nullable(ref("Trial")),
+                result=nullable(thing()),
+            ),
+        ]
+    },
+    "SweepInShort": thing(
+        id=TEXT,
+        status=TEXT,
+        model=TEXT,
+        metric=TEXT,
+        parameters=listing(TEXT),
+        times=thing(created_at=TEXT, ended_at=nullable(TEXT)),
+        plot=TEXT,
+        error=nullable(TEXT),
+    ),
+    "Trial": thing(
+        job=nullable(TEXT),
+        status=TEXT,
+        parameters=thing(),
+        epoch=nullable(WHOLE),
+        validation_accuracy=nullable(NUMBER),
+        validation_loss=nullable(NUMBER),
+        loss=nullable(NUMBER),
+        seconds=nullable(NUMBER),
+        error=nullable(TEXT),
+    ),
+    "Sweeps": thing(sweeps=listing(ref("SweepInShort")), next_cursor=nullable(TEXT)),
     "Model": thing(
         name=TEXT,
         live=nullable(WHOLE),
