@@ -9,7 +9,8 @@ INKWELL_MNIST_DIR ?= $(realpath $(wildcard ../shared/mnist))
 export INKWELL_MNIST_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-unit test-integration lint type peers bench bench-training articles lock clean
+.PHONY: help up down test test-unit test-integration lint type peers bench bench-training articles browser test-browser screenshots \
+	bench-pen lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -42,6 +43,19 @@ peers: $(VENV)/developed ## install what some tests and benchmarks compare with:
 	@$(PIP) install --require-hashes --only-binary :all: -r requirements-peers.lock
 	@$(PIP) install torch==2.13.0
 
+browser: $(VENV)/developed ## install what drives Chromium through the pages; Chromium itself is Debian's
+	@command -v chromium >/dev/null || echo "Chromium is missing: apt-get install chromium"
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements-browser.lock
+
+test-browser: browser ## run the tests that use the pages as a person does
+	@$(PYTEST) -m browser
+
+screenshots: browser ## make a picture of each page in var/screenshots, light and dark, wide and narrow
+	@$(BIN)/python -m benchmarks.screenshots
+
+bench-pen: browser ## measure in the browser how long it takes from the pen to the moved bars
+	@$(BIN)/python -m benchmarks.pen_to_bars
+
 bench: $(VENV)/developed ## print the figures of the README
 	@$(BIN)/python -m benchmarks.headline
 
@@ -58,6 +72,8 @@ lock: $(VENV)/developed ## write the lock files anew from pyproject.toml
 	@$(LOCK) --group dev --constraints requirements.lock --output-file requirements-dev.lock
 	@$(LOCK) --group peers --constraints requirements.lock --constraints requirements-dev.lock \
 		--output-file requirements-peers.lock
+	@$(LOCK) --group browser --constraints requirements.lock --constraints requirements-dev.lock \
+		--output-file requirements-browser.lock
 	@$(LOCK) --group redis-server --no-deps --output-file requirements-redis.lock
 
 clean: ## remove the environment (the store in ./var stays)

@@ -12,6 +12,7 @@ from rq.job import JobStatus
 from jobs.options import JobOptions
 from jobs.records import KEPT_SECONDS, JobRecords, digest
 from jobs.training_job import UNFINISHED, TrainingJob
+from jobs.workers import Load, load_of
 from nncore.config import TrainConfig
 
 IDEMPOTENT_SECONDS = 24 * 3600  # for which an answer is remembered by its key
@@ -171,6 +172,10 @@ class JobQueue:
         """Return how many rows a second such runs trained on, the last time; None if none has."""
         told: Any = self._records.redis.get(self._records.speed_key(config))
         return None if told is None else float(told)
+
+    def load(self) -> Load:
+        """Return how busy the queues and the workers are."""
+        return load_of(self._records)
 
     def _earlier(
         self, config: TrainConfig, options: JobOptions, idempotency: Idempotency | None

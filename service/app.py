@@ -16,11 +16,13 @@ from service import (
     request_ids,
     routes,
     sweeps,
+    system,
     training_jobs,
 )
 from service.admin import admin_token
 from service.job_events import Streams
-from service.openapi import pages
+from service.openapi import pages as document
+from service.pages import views
 from service.predictor import Predictor
 from service.served import ServedModels
 from service.settings import Settings
@@ -62,7 +64,9 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         aliases.bp,
         files.bp,
         health.bp,
-        pages.bp,
+        system.bp,
+        document.bp,
     ):
         app.register_blueprint(blueprint)
+    views.register(app)
     return app

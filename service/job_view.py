@@ -30,10 +30,10 @@ def _view(job: TrainingJob, position: int | None) -> dict[str, Any]:
         "stopping": job.stop_requested,
         "position": position,
         "times": {
-            "created_at": _rfc3339(job.created_at),
-            "enqueued_at": _rfc3339(job.enqueued_at),
-            "started_at": _rfc3339(job.started_at),
-            "ended_at": _rfc3339(job.ended_at),
+            "created_at": rfc3339(job.created_at),
+            "enqueued_at": rfc3339(job.enqueued_at),
+            "started_at": rfc3339(job.started_at),
+            "ended_at": rfc3339(job.ended_at),
         },
         "config": job.config,
         "options": job.meta["options"],
@@ -44,7 +44,8 @@ def _view(job: TrainingJob, position: int | None) -> dict[str, Any]:
     }
 
 
-def _rfc3339(moment: datetime | None) -> str | None:
+def rfc3339(moment: datetime | None) -> str | None:
+    """Return a moment as the API writes it, in UTC; one without a zone is in UTC already."""
     if moment is None:
         return None
     utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, current_app
 
 from nncore.aliases import LIVE
 from nncore.errors import RegistryError
+from nncore.network import plan
 from nncore.registry import Registry
 from service.admin import admin_only
 from service.answers import answer
@@ -80,6 +81,7 @@ def _summary(
         "created_at": manifest.created_at,
         "dataset": manifest.dataset.name,
         "test_accuracy": manifest.metrics.get("test_accuracy"),
+        "parameters": plan(manifest.layers, manifest.input_shape).size,
         "parent": manifest.parent,
         "job_id": manifest.job_id,
         "weights_sha256": manifest.weights_sha256,

@@ -5,6 +5,7 @@ part of a process that died goes to its successor, which counts on from there.
 """
 
 import fcntl
+import itertools
 import mmap
 import os
 import threading
@@ -73,30 +74,38 @@ class Statistics:
     def lines(self) -> list[Line]:
         """Return a line a version, of all processes together, sorted."""
         total: dict[tuple[str, int], Line] = {}
-        for row in range(0, len(self._words), ROW_WORDS):
-            line = self._line(row)
-            if line:
-                key = line.model, line.version
-                other = total.get(key, Line(*key, 0, Counts()))
-                counts = Counts(*map(sum, zip(line.counts, other.counts, strict=True)))
-                total[key] = Line(*key, max(line.last_ms, other.last_ms), counts)
+        for line in itertools.chain.from_iterable(self.by_process()):
+            key = line.model, line.version
+            other = total.get(key, Line(*key, 0, Counts()))
+            counts = Counts(*map(sum, zip(line.counts, other.counts, strict=True)))
+            total[key] = Line(*key, max(line.last_ms, other.last_ms), counts)
         return [total[key] for key in sorted(total)]
+
+    def by_process(self) -> list[list[Line]]:
+        """Return the lines of each process that has answered; a successor's are its too."""
+        parts = [[self._line(row) for row in self._part(i)] for i in range(self._processes)]
+        lines = [[line for line in part if line] for part in parts]
+        return [part for part in lines if part]
 
     def _claim(self) -> None:
         """Take a part that no living process has: the kernel gives a dead one's lock back."""
         self._owner = os.getpid()
         self._rows, self._free = {}, iter(())
-        size = MAX_VERSIONS * ROW_WORDS
         for part in range(self._processes):
             try:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, part)
             except OSError:
                 continue
-            rows = range(part * size, (part + 1) * size, ROW_WORDS)
-            lines = {row: self._line(row) for row in rows}
+            lines = {row: self._line(row) for row in self._part(part)}
             self._rows = {(line.model, line.version): row for row, line in lines.items() if line}
             self._free = iter([row for row, line in lines.items() if line is None])
             return
+
+    @staticmethod
+    def _part(number: int) -> range:
+        """Return where the rows of a process begin."""
+        size = MAX_VERSIONS * ROW_WORDS
+        return range(number * size, (number + 1) * size, ROW_WORDS)
 
     def _new_row(self, model: str, version: int) -> int | None:
         row = next(self._free, None)

@@ -14,6 +14,8 @@ HTML = "text/html"
 PLAIN = "text/plain"
 REPORT = (OCTETS, JSON, "image/png", "image/svg+xml", PLAIN)  # what a report's files are
 
+PAGE_FILES = ("text/css", "text/javascript", "image/svg+xml")
+
 UNKNOWN = (404, 503)  # no such model or version, or it is refused
 WRONG_BODY = (400, 413, 415, 422, 503)
 ADMIN = (401, 403, 503)
@@ -54,6 +56,7 @@ _PREDICT = Operation(
 _FILE = Operation(
     "", {OCTETS: ANY}, errors=(*UNKNOWN, 416, 422), others={206: {OCTETS: ANY}, 304: {}}
 )
+_PAGE = Operation("", {HTML: ANY})
 _ORDER = Operation("", _json("Job"), errors=(404, 409, *ADMIN), status=202, admin=True)
 _LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 100}
 
@@ -176,8 +179,24 @@ OPERATIONS = {
         _json("Ready"),
         others={503: _json("Ready")},
     ),
+    "system.show_system": Operation(
+        "Tell how busy queue, workers and processes are", _json("System")
+    ),
     "openapi.show_document": Operation("This document", _json("Document")),
     "openapi.show_page": Operation("This document as a page", {HTML: ANY}),
+    "pages.show_try": _PAGE._replace(summary="A page: draw a digit"),
+    "pages.show_jobs": _PAGE._replace(summary="A page: start jobs, list them"),
+    "pages.show_job": _PAGE._replace(summary="A page: watch a job"),
+    "pages.show_models": _PAGE._replace(summary="A page: the models"),
+    "pages.show_model": _PAGE._replace(summary="A page: a model's versions, which is live and why"),
+    "pages.show_version": _PAGE._replace(summary="A page: a version and what it gets wrong"),
+    "pages.show_system": _PAGE._replace(summary="A page: queue, workers, processes, latency"),
+    "pages.static": Operation(
+        "A file of the pages",
+        dict.fromkeys(PAGE_FILES, ANY),
+        errors=(404, 416),
+        others={206: dict.fromkeys(PAGE_FILES, ANY), 304: {}},
+    ),
     "model_repository.server": Operation("Describe the server", _json("Server")),
     "model_repository.live": Operation("Tell that the server is there", _json("ServerHealth")),
     "model_repository.ready": Operation(

@@ -49,6 +49,7 @@ PATH_PARAMETERS: dict[str, Schema] = {
     "job_id": {"type": "string"},
     "sweep_id": {"type": "string"},
     "name": {"type": "string", "examples": ["golden.npz"]},
+    "filename": {"type": "string", "examples": ["inkwell.css"]},
 }
 
 _CONFIG: Schema = {**schema_of(TrainConfig), "required": ["model"]}
@@ -218,6 +219,27 @@ SCHEMAS: dict[str, Schema] = {
         version=nullable(WHOLE),
         reason=nullable(TEXT),
         refused=listing(thing(model=TEXT, alias=TEXT, reason=TEXT)),
+    ),
+    "System": thing(
+        waiting=nullable({"type": "object", "additionalProperties": WHOLE}),
+        workers=nullable(
+            listing(
+                thing(
+                    name=TEXT, born_at=nullable(TEXT), seen_at=nullable(TEXT), job_id=nullable(TEXT)
+                )
+            )
+        ),
+        processes=listing(thing(serves=listing(thing(model=TEXT, version=WHOLE)), last_at=TEXT)),
+        answered=listing(
+            thing(
+                model=TEXT,
+                version=WHOLE,
+                requests=WHOLE,
+                failures=WHOLE,
+                rows=WHOLE,
+                seconds=NUMBER,
+            )
+        ),
     ),
     "Server": thing(name=TEXT, version=TEXT, extensions=listing(TEXT)),
     "ServerHealth": thing({"ready": FLAG}, live=FLAG),

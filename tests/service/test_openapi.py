@@ -27,9 +27,9 @@ def test_every_route_is_described_and_no_other(app):
 
 def test_every_described_address_is_there_and_takes_the_described_methods_alone(client, document):
     for path, operations in document["paths"].items():
-        concrete = re.sub(r"\{[^}]+\}", "x", path)
+        concrete = re.sub(r"\{[^}]+\}", "x", path.replace("{filename}", "inkwell.css"))
         for method in ("get", "post", "put", "delete", "patch"):
-            response = client.open(concrete, method=method.upper())
+            response = client.open(concrete, method=method.upper(), buffered=True)
             assert "There is nothing at" not in response.text, path
             assert (response.status_code == 405) == (method not in operations), (method, path)
 

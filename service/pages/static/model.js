@@ -1,0 +1,92 @@
+// A model: what is live, since when and why; its versions; promoting and rolling back.
+
+import { address, change, page, send } from "./api.js";
+import { byId, count, element, moment, percent, showProblem } from "./elements.js";
+
+const ACTOR = "the page";
+const model = byId("model").dataset.model;
+let rows = [];
+
+async function show() {
+  const [known, { aliases }, first, { history }] = await Promise.all([
+    send(address("models", model)),
+    send(address("models", model, "aliases")),
+    send(`${address("models", model, "versions")}?limit=20`),
+    send(address("models", model, "history")),
+  ]);
+  byId("model").hidden = false;
+  showLive(known.live, aliases.find(({ alias }) => alias === "live"));
+  rows = first.versions;
+  showVersions(first.next_cursor);
+  byId("history").replaceChildren(...history.reverse().map(moved));
+}
+
+function showLive(live, move) {
+  byId("live").textContent = live ? `Version ${live} is live` : "No version is live";
+  if (live) byId("why").replaceChildren("since ", moment(move.at), `, moved by ${move.actor || "hand"}${move.reason ? `: ${move.reason}` : ""}`);
+  else byId("why").textContent = "Promote one below.";
+  byId("rollback").hidden = !move?.previous;
+  byId("rollback").textContent = `Roll back to version ${move?.previous}`;
+  byId("rollback").onclick = () => ask(`Roll back to version ${move.previous}?`, "Roll back", (reason) =>
+    change("POST", address("models", model, "rollback"), { reason, actor: ACTOR }));
+}
+
+function showVersions(cursor) {
+  byId("versions").replaceChildren(...rows.map(version));
+  byId("older").hidden = !cursor;
+  byId("older").onclick = async () => {
+    const further = await send(`${address("models", model, "versions")}?limit=20&cursor=${cursor}`);
+    rows = [...rows, ...further.versions];
+    showVersions(further.next_cursor);
+  };
+}
+
+function version(row) {
+  const number = row.version;
+  const promote = element("button", { type: "button", className: "quiet", ariaLabel: `Promote version ${number}` }, "Promote");
+  promote.onclick = () => ask(`Let version ${number} go live?`, "Promote", (reason) =>
+    change("PUT", address("models", model, "aliases", "live"), { version: number, reason, actor: ACTOR }));
+  const isLive = row.aliases.includes("live");
+  return element("tr", {},
+    element("td", {}, element("a", { href: page("models", model, "versions", number) }, `Version ${number}`), " ",
+      ...row.aliases.map((alias) => element("span", { className: `status ${alias}` }, alias))),
+    element("td", { className: "number" }, percent(row.test_accuracy, 2)),
+    element("td", {}, row.error ?? row.dataset),
+    element("td", { className: "number when" }, count(row.parameters)),
+    element("td", { className: "when" }, row.parent ? `version ${row.parent}` : "the start"),
+    element("td", { className: "when" }, moment(row.created_at)),
+    element("td", { className: "number" }, isLive ? "" : promote));
+}
+
+function moved({ at, alias, from, to, actor, reason }) {
+  const names = to ? `${alias} is version ${to}${from ? `, after ${from}` : ""}` : `${alias} names nothing`;
+  return element("li", {}, moment(at), element("span", {}, `${names}, by ${actor || "hand"}${reason ? `: ${reason}` : ""}`));
+}
+
+/** Asks why, then moves; shows the model anew, and where that fails the reason. */
+function ask(title, verb, order) {
+  const dialog = byId("move");
+  byId("move-title").textContent = title;
+  byId("move-go").textContent = verb;
+  byId("reason").value = "";
+  dialog.returnValue = "";
+  dialog.showModal();
+  byId("reason").focus();
+  dialog.onclose = async () => {
+    if (dialog.returnValue !== "go") return;
+    try {
+      showProblem("problem", null);
+      if (await order(byId("reason").value)) await show();
+    } catch (error) {
+      showProblem("problem", error);
+    }
+  };
+}
+
+// Enter in the field means what the dialog is about, not its first button, which cancels.
+byId("reason").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  byId("move").close("go");
+});
+show().catch((error) => showProblem("problem", error));

@@ -1,0 +1,111 @@
+// A version: what is known of it, how it learnt, what it gets wrong; and another beside it.
+
+import { address, page, send } from "./api.js";
+import { drawCalibration } from "./calibration.js";
+import { drawCurves } from "./curves.js";
+import { paintInk } from "./digits.js";
+import { byId, count, duration, element, moment, percent, showProblem } from "./elements.js";
+
+const { model, version } = byId("version").dataset;
+const get = (number) => send(address("models", model, "versions", number));
+let shown = null, pictures = [];
+
+const FACTS = [
+  ["Accuracy on the test images", (v) => percent(v.metrics.test_accuracy, 2)],
+  ["Test images", (v) => count(v.dataset.test_rows)],
+  ["Data", (v) => `${v.dataset.name}, ${count(v.dataset.train_rows)} images to learn from`],
+  ["Network", (v) => v.layers.map(layer).join(", ")],
+  ["Optimizer", (v) => (v.config.optimizer ? `${v.config.optimizer.type}, learning rate ${v.config.optimizer.learning_rate}` : "–")],
+  ["Epochs", (v) => count(v.history.length)],
+  ["Training", (v) => duration(v.metrics.training_seconds)],
+  ["Seed", (v) => v.seed],
+  ["Went on from", (v) => (v.parent ? `version ${v.parent}` : "the start")],
+  ["Made", (v) => moment(v.created_at)],
+  ["Job", (v) => (v.job_id ? element("a", { href: page("jobs", v.job_id) }, v.job_id.slice(0, 8)) : "–")],
+  ["SHA-256 of the weights", (v) => element("code", {}, v.weights_sha256.slice(0, 16))],
+];
+
+function layer({ type, units, filters }) {
+  return units || filters ? `${type} ${units ?? filters}` : type;
+}
+
+async function show() {
+  shown = await get(version);
+  byId("version").hidden = false;
+  byId("title").textContent = `${model} version ${shown.version}`;
+  byId("aliases").replaceChildren(...shown.aliases.map((alias) => element("span", { className: `status ${alias}` }, alias)));
+  byId("verdict").textContent = shown.verdict?.reason ?? "";
+  showFacts([shown]);
+  drawCurves(shown.history, shown.history.length);
+  showConfusion(shown.metrics.confusion_matrix);
+  await Promise.all([listOthers(), showReport()]);
+}
+
+function showFacts(versions) {
+  const names = versions.length > 1
+    ? [element("tr", {}, element("td", {}), ...versions.map((v) => element("th", { scope: "col" }, `Version ${v.version}`)))]
+    : [];
+  byId("facts").replaceChildren(...names, ...FACTS.map(([name, value]) => element("tr", {},
+    element("th", { scope: "row" }, name), ...versions.map((v) => element("td", {}, value(v))))));
+}
+
+async function listOthers() {
+  const { versions } = await send(`${address("models", model, "versions")}?limit=100`);
+  const others = versions.filter((row) => row.version !== shown.version);
+  byId("other").replaceChildren(element("option", { value: "" }, "no other"),
+    ...others.map((row) => element("option", { value: row.version }, `version ${row.version}`)));
+  byId("other").onchange = async ({ target }) => showFacts(target.value ? [shown, await get(target.value)] : [shown]);
+}
+
+function showConfusion(matrix) {
+  byId("confusion-card").hidden = !matrix;
+  if (!matrix) return;
+  const head = element("tr", {}, element("td", {}), ...shown.labels.map((label) => element("th", { scope: "col" }, label)));
+  const rows = matrix.map((line, i) => element("tr", {},
+    element("th", { scope: "row" }, shown.labels[i]), ...line.map((number, j) => cell(number, i, j, line))));
+  byId("confusion").replaceChildren(element("table", { className: "confusion" }, element("tbody", {}, head, ...rows)));
+}
+
+function cell(number, i, j, line) {
+  const [label, answer] = [shown.labels[i], shown.labels[j]];
+  const button = element("button", { type: "button", disabled: !number || i === j, ariaLabel: `${number} times ${label} was read as ${answer}` }, number || "");
+  const share = number / line.reduce((sum, more) => sum + more, 0);
+  button.style.setProperty("--share", `${Math.round(100 * (i === j ? 0.25 * share : Math.min(1, 0.15 + 12 * share)))}%`);
+  if (i !== j && number) button.classList.add("miss");
+  button.onclick = () => showPictures((picture) => picture.label === label && picture.answer === answer, `${label} read as ${answer}`);
+  return element("td", {}, button);
+}
+
+async function showReport() {
+  const { files } = await send(address("models", model, "versions", version, "report"));
+  const read = (name, empty) => (files.includes(name) ? send(address("models", model, "versions", version, "report", name)) : empty);
+  const [{ mistakes }, { disagreements }, calibration] = await Promise.all([
+    read("mistakes.json", { mistakes: [] }), read("disagreements.json", { disagreements: [] }), read("calibration.json", null),
+  ]);
+  const known = new Set(mistakes.map(({ row }) => row));
+  const more = disagreements.filter(({ row, label, challenger }) => !known.has(row) && label !== challenger);
+  pictures = [...mistakes, ...more.map((one) => ({ ...one, answer: one.challenger }))];
+  showPictures(() => true, "");
+  byId("calibration-card").hidden = !calibration;
+  if (calibration) drawCalibration(byId("calibration"), calibration);
+}
+
+function showPictures(wanted, which) {
+  const found = pictures.filter(wanted);
+  byId("mistakes-section").hidden = !pictures.length;
+  byId("mistakes-title").textContent = which ? `${which}: ${found.length} pictures are kept` : "Its most confident mistakes";
+  byId("all").hidden = !which;
+  byId("mistakes").replaceChildren(...found.map(thumb));
+  if (which) byId("mistakes-section").scrollIntoView({ block: "nearest" });
+}
+
+function thumb({ label, answer, probability, pixels }) {
+  const canvas = element("canvas", { className: "thumb", width: 28, height: 28, role: "img", ariaLabel: `A ${label}, read as ${answer}` });
+  queueMicrotask(() => paintInk(canvas, pixels.flat()));
+  const sure = probability ? `, ${percent(probability, 0)} sure` : "";
+  return element("figure", {}, canvas, element("figcaption", {}, element("b", {}, label), ` read as ${answer}${sure}`));
+}
+
+byId("all").onclick = () => showPictures(() => true, "");
+addEventListener("resize", () => shown && drawCurves(shown.history, shown.history.length));
+show().catch((error) => showProblem("problem", error));

@@ -1,0 +1,140 @@
+"""The pages of jobs: starting one, watching it, stopping it, going on with it."""
+
+import pytest
+
+from tests.stack import TOKEN
+
+ROWS = "document.querySelectorAll('#rows tr').length"
+STATUS = "document.querySelector('#rows .status').textContent"
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
+
+
+def give_token(page, token=TOKEN):
+    page.wait_for_selector("#token-dialog[open]")
+    page.fill("#token", token)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+
+def test_a_job_is_started_its_curve_grows_and_its_version_appears(stack, open_page):
+    page = open_page(f"{stack.url}/jobs")
+
+    page.fill("[name=epochs]", "40")
+    page.fill("[name=seed]", "11")
+    page.select_option("[name=promote]", "never")
+    page.click("text=Start >> nth=-1")
+    give_token(page)
+    page.wait_for_url("**/jobs/*-*")
+    page.wait_for_selector("#loss polyline")
+    points = "document.querySelector('#loss polyline.first').points.numberOfItems"
+    few = page.evaluate(points)
+    page.wait_for_function(f"n => {points} > n", arg=few)
+    page.wait_for_selector("#outcome:visible")
+
+    assert page.evaluate(points) == 40
+    assert "of the test images right. It did not go live" in page.inner_text("#outcome")
+    page.click("#outcome a")
+    page.wait_for_selector("#version:visible")
+    assert page.inner_text("#title").startswith("digits version ")
+    assert page.inner_text("#facts tr:first-child td") in stack_percentages(stack)
+
+
+def stack_percentages(stack):
+    rows = stack.client.get("/api/v1/models/digits/versions").json()["versions"]
+    return {f"{100 * row['test_accuracy']:.2f}\u00a0%" for row in rows}
+
+
+def test_a_wrong_token_is_said_and_asked_for_again(stack, open_page):
+    page = open_page(f"{stack.url}/jobs")
+    page.fill("[name=epochs]", "2")
+    page.fill("[name=seed]", "12")
+
+    page.click("text=Start >> nth=-1")
+    give_token(page, "wrong")
+    page.wait_for_function("() => document.getElementById('token-wrong').textContent")
+    give_token(page)
+
+    page.wait_for_url("**/jobs/*-*")
+    assert page.evaluate("() => sessionStorage.getItem('inkwell-token')") == TOKEN
+    assert page.evaluate("() => localStorage.length + document.cookie.length") == 0
+
+
+def test_fields_are_checked_as_one_types_and_the_time_is_estimated(stack, open_page):
+    page = open_page(stack.url)
+    page.evaluate("token => sessionStorage.setItem('inkwell-token', token)", TOKEN)
+    page.goto(f"{stack.url}/jobs")
+    page.wait_for_function(
+        "() => document.getElementById('estimate').textContent.includes('about')"
+    )
+
+    page.fill("[name=epochs]", "ten")
+    page.wait_for_selector("[data-for=epochs]:not(:empty)")
+    page.fill("[name=learning_rate]", "-1")
+    page.wait_for_selector("[data-for='optimizer/learning_rate']:not(:empty)")
+
+    assert page.get_attribute("[name=epochs]", "aria-invalid") == "true"
+    assert "ten" in page.inner_text("[data-for=epochs]")
+    page.fill("[name=epochs]", "3")
+    page.fill("[name=learning_rate]", "")
+    page.wait_for_function("() => !document.querySelector('[aria-invalid]')")
+    page.wait_for_function(
+        "() => document.getElementById('estimate').textContent.startsWith('109,386 parameters')"
+    )
+
+
+def test_a_preset_brings_its_data_and_its_numbers(stack, open_page):
+    page = open_page(stack.url)
+    page.evaluate("token => sessionStorage.setItem('inkwell-token', token)", TOKEN)
+    page.goto(f"{stack.url}/jobs")
+
+    page.select_option("[name=preset]", "two-layer-sse")
+
+    page.wait_for_function("() => document.querySelector('[name=epochs]').placeholder === '1500'")
+    assert page.input_value("[name=dataset]") == "xor"
+
+
+def test_a_job_is_stopped_and_goes_on(stack, open_page):
+    job = stack.post(epochs=2000, seed=13, promote="never")
+    page = open_page(f"{stack.url}/jobs/{job['id']}")
+    page.wait_for_selector("#loss polyline")
+
+    page.click("#stop")
+    give_token(page)
+    page.wait_for_function("() => document.getElementById('status').textContent === 'stopped'")
+    page.click("#resume")
+    page.wait_for_function("() => document.getElementById('status').textContent === 'runs'")
+    page.click("#stop")
+    page.wait_for_selector("#resume:visible")
+
+    assert "Resumed." in page.inner_text("#story")
+
+
+def test_the_list_shows_jobs_as_they_go_on(stack, open_page):
+    page = open_page(f"{stack.url}/jobs")
+    page.wait_for_selector("#rows tr")
+    rows = page.locator("#rows tr").count()
+
+    job = stack.post(epochs=2, seed=14, promote="never")
+
+    page.wait_for_function(f"n => {ROWS} > n", arg=rows)
+    stack.wait(job["id"])
+    page.wait_for_function(f"() => {ROWS} && {STATUS} === 'done'")
+
+
+def test_an_unknown_job_is_a_sentence(stack, open_page):
+    page = open_page(f"{stack.url}/jobs/nobody")
+
+    page.wait_for_selector("#page-problem:visible")
+
+    assert "no job" in page.inner_text("#page-problem")
+
+
+def test_an_empty_system_says_how_to_start_the_first_job(empty_stack, open_page):
+    page = open_page(f"{empty_stack.url}/jobs")
+
+    page.wait_for_selector("#none:visible")
+
+    assert page.is_visible("form >> text=Start")
+    assert page.is_hidden("#list")

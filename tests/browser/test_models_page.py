@@ -1,0 +1,145 @@
+"""The pages of models: what is live and why, promoting, rolling back, what a version gets wrong."""
+
+import numpy as np
+import pytest
+
+from tests.browser.test_jobs_page import give_token
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
+
+
+def live(stack):
+    return stack.client.get("/api/v1/models/digits").json()["live"]
+
+
+def live_becomes(page, version):
+    page.wait_for_function(
+        "text => document.getElementById('live').textContent === text",
+        arg=f"Version {version} is live",
+    )
+
+
+def test_a_version_is_promoted_and_rolled_back_with_reasons(stack, open_page):
+    page = open_page(f"{stack.url}/models/digits")
+    live_becomes(page, 1)
+
+    page.click("[aria-label='Promote version 2']")
+    page.fill("#reason", "a look")
+    page.click("#move-go")
+    give_token(page)
+    live_becomes(page, 2)
+    promoted = live(stack)
+    page.click("#rollback")
+    page.fill("#reason", "misreads sevens")
+    page.click("#move-go")
+    live_becomes(page, 1)
+
+    assert (promoted, live(stack)) == (2, 1)
+    history = page.inner_text("#history")
+    assert "live is version 2, after 1, by the page: a look" in history
+    assert "live is version 1, after 2, by the page: misreads sevens" in history
+
+
+def test_all_of_it_is_done_by_keyboard_alone(stack, open_page):
+    page = open_page(f"{stack.url}/")
+
+    def tab_to(name):
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            focused = page.evaluate(
+                "() => (document.activeElement.ariaLabel || document.activeElement.innerText)"
+            )
+            if focused.strip() == name:
+                return
+        raise AssertionError(f"{name} cannot be reached")
+
+    tab_to("Models")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#models a")
+    page.keyboard.press("Tab")
+    while not page.evaluate("() => document.activeElement.matches('#models a')"):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    live_becomes(page, 1)
+    tab_to("Promote version 2")
+    page.keyboard.press("Enter")
+    page.keyboard.type("by keyboard")
+    page.keyboard.press("Enter")
+    give_token(page)
+    live_becomes(page, 2)
+    tab_to("Roll back to version 1")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    live_becomes(page, 1)
+
+    assert "by the page: by keyboard" in page.inner_text("#history")
+
+
+def test_giving_up_the_dialog_changes_nothing(stack, open_page):
+    page = open_page(f"{stack.url}/models/digits")
+    live_becomes(page, 1)
+
+    page.click("[aria-label='Promote version 2']")
+    page.keyboard.press("Escape")
+    page.click("[aria-label='Promote version 2']")
+    page.click("#move-go")
+    page.wait_for_selector("#token-dialog[open]")
+    page.keyboard.press("Escape")
+
+    page.wait_for_selector("#token-dialog:not([open])", state="attached")
+    assert live(stack) == 1
+    assert page.is_hidden("#problem")
+
+
+def test_a_version_shows_what_it_takes_for_what_and_the_pictures(stack, open_page):
+    page = open_page(f"{stack.url}/models/digits/versions/2")
+    page.wait_for_selector("#mistakes figure")
+    kept = page.locator("#mistakes figure").count()
+
+    page.locator("#mistakes canvas").first.wait_for()
+    caption = page.locator("#mistakes canvas").first.get_attribute("aria-label")
+    label, answer = caption[2], caption[-1]  # A 5, read as 6
+    page.click(f"[aria-label$=' times {label} was read as {answer}']")
+
+    assert page.inner_text("#mistakes-title").startswith(f"{label} read as {answer}: ")
+    shown = page.locator("#mistakes figcaption").all_inner_texts()
+    assert 1 <= len(shown) <= kept
+    assert all(text.startswith(f"{label} read as {answer}") for text in shown)
+    matrix = stack.client.get("/api/v1/models/digits/versions/2").json()["metrics"]
+    counts = page.locator("#confusion button").all_inner_texts()
+    assert [int(count or 0) for count in counts] == np.ravel(matrix["confusion_matrix"]).tolist()
+
+
+def test_a_version_shows_how_sure_it_is_and_how_often_right(stack, open_page):
+    page = open_page(f"{stack.url}/models/digits/versions/1")
+
+    page.wait_for_selector("#calibration circle")
+
+    assert "Sure and right differ by" in page.inner_text("#calibration")
+
+
+def test_two_versions_are_compared_side_by_side(stack, open_page):
+    page = open_page(f"{stack.url}/models/digits/versions/1")
+    page.wait_for_selector("#facts tr")
+
+    page.select_option("#other", "2")
+
+    page.wait_for_selector("#facts th[scope=col] >> nth=1")
+    epochs = page.locator("#facts tr", has_text="Epochs").locator("td").all_inner_texts()
+    assert epochs == ["20", "3"]
+
+
+def test_a_model_that_is_not_there_is_a_sentence(stack, open_page):
+    page = open_page(f"{stack.url}/models/nobody")
+
+    page.wait_for_selector("#problem:visible")
+
+    assert "nobody" in page.inner_text("#problem")
+
+
+def test_no_model_shows_what_to_do_next(empty_stack, open_page):
+    page = open_page(f"{empty_stack.url}/models")
+
+    page.wait_for_selector("#none:visible")
+
+    assert page.is_visible("text=Train one")

@@ -1,0 +1,89 @@
+"""What holds for every page: accessible, at home on a phone, nothing from another host."""
+
+import pytest
+
+from tests.browser.conftest import PHONE, WIDE
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
+
+PAGES = {
+    "/": "#bars li",
+    "/jobs": "#rows tr",
+    "/jobs/{job}": "#loss svg",
+    "/models": "#models a",
+    "/models/digits": "#versions tr",
+    "/models/digits/versions/1": "#confusion table",
+    "/system": "#workers tr",
+}
+
+
+@pytest.fixture
+def visit(stack, open_page):
+    def one(path, **options):
+        job = stack.client.get("/api/v1/jobs").json()["jobs"][0]["id"]
+        page = open_page(stack.url + path.format(job=job), **options)
+        page.wait_for_selector(PAGES[path])
+        return page
+
+    return one
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_serious(visit, path, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="make browser")
+    page = visit(path, color_scheme=scheme)
+
+    found = axe.Axe().run(page).response["violations"]
+
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert not serious, [(v["id"], [n["html"] for n in v["nodes"]]) for v in serious]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_fits_a_phone(visit, path):
+    page = visit(path, viewport=PHONE, has_touch=True, is_mobile=True)
+
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_asks_no_other_host_and_runs_nothing_but_its_own_files(stack, visit, path):
+    page = visit(path)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    response = page.reload()
+    page.wait_for_selector(PAGES[path])
+
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert all(url.startswith((stack.url, "data:")) for url in asked)
+
+
+def test_a_wrong_address_is_a_page_with_a_way_out(stack, open_page):
+    page = open_page(stack.url)
+
+    response = page.goto(f"{stack.url}/nowhere")
+
+    assert response.status == 404
+    assert "There is nothing at /nowhere." in page.inner_text("main")
+    page.click("text=Draw a digit")
+    page.wait_for_selector("#pad")
+
+
+def test_a_program_gets_no_page_for_an_error(stack):
+    for path in ("/nowhere", "/api/v1/nowhere"):
+        answer = stack.client.get(path, headers={"Accept": "*/*"})
+
+        assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_the_pages_are_found_from_each_other(stack, open_page):
+    page = open_page(stack.url, viewport=WIDE)
+
+    for name, heading in (("Jobs", "Jobs"), ("Models", "Models"), ("System", "System")):
+        page.click(f"nav >> text={name}")
+        page.wait_for_selector(f"h1:text-is('{heading}')")
+        assert page.inner_text("nav [aria-current]") == name
