@@ -7,13 +7,16 @@ from typing import Any
 
 from flask import Response, current_app, request
 
+from nncore.errors import RegistryError
 from nncore.registry import LIVE, Registry
+from nncore.specs import describe
 from service.admin import admin_only
 from service.answers import answer
 from service.bodies import SMALL, read_body
 from service.dialects.open_inference import INPUT, OUTPUTS
 from service.json_body import read_object
 from service.predictions import predictor
+from service.problems import Problem
 from service.served import Served
 from service.settings import Settings
 from service.statistics import Counts, Line
@@ -86,8 +89,7 @@ def config(model: str, version: str = LIVE) -> Response:
 
 def index() -> Response:
     """Tell of every model whether it answers; with ``{"ready": true}`` of those that do."""
-    body = read_body(request, limit=SMALL)
-    only_ready = bool(body.strip()) and read_object(body).get("ready") is True
+    only_ready = _body().get("ready") is True
     entries = [_entry(model) for model in _registry().models()]
     return answer([e for e in entries if not only_ready or e["state"] == "READY"])
 
@@ -95,6 +97,10 @@ def index() -> Response:
 @admin_only
 def load(model: str) -> Response:
     """Let the model answer again, if what is live of it can be loaded."""
+    parameters = _body().get("parameters")
+    if parameters:  # another configuration, or files: what Triton loads in place of its own
+        detail = f"A model is loaded as it was published; got parameters: {describe(parameters)}."
+        raise Problem(422, "parameters", detail, pointer="/parameters")
     predictor().load(model)
     return answer({"name": model, "load": True})
 
@@ -117,7 +123,7 @@ def statistics(model: str, version: str | None = None) -> Response:
     counted = [
         line
         for line in predictor().statistics.lines()
-        if line.model == model and version in (None, str(line.version))
+        if line.model == model and (version is None or line.version == served.version)
     ]
     return _statistics(counted or [Line(model, served.version, 0, Counts())])
 
@@ -155,15 +161,20 @@ def _model_statistics(line: Line) -> dict[str, Any]:
 
 
 def _entry(model: str) -> dict[str, str]:
-    """Return a model's line of the index: the version that is live, and whether it answers."""
-    number = _registry().aliases(model).readable(LIVE).to
-    reason = ""
-    if number is None:
-        reason = "no version is live"
-    elif model in predictor().unloaded:
-        reason = "unloaded"
+    """Return a model's line of the index: the version that answers, or why none does."""
+    number, reason = _registry().aliases(model).readable(LIVE).to, ""
+    try:
+        number = predictor().served(model).version
+    except (Problem, RegistryError, OSError) as error:
+        reason = str(error)
     state = "UNAVAILABLE" if reason else "READY"
     return {"name": model, "version": str(number or ""), "state": state, "reason": reason}
+
+
+def _body() -> dict[str, Any]:
+    """Return the request's JSON object, an empty one where it has no body. Raises Problem."""
+    content = read_body(request, limit=SMALL)
+    return read_object(content) if content.strip() else {}
 
 
 def _row_size(served: Served) -> int:

@@ -226,7 +226,12 @@ OPERATIONS = {
         body_required=False,
     ),
     "model_repository.load": Operation(
-        "Let a model answer again", _json("Loaded"), errors=(404, *ADMIN), admin=True
+        "Let a model answer again",
+        _json("Loaded"),
+        _json("LoadRequest"),
+        (400, 404, 413, 422, *ADMIN),
+        admin=True,
+        body_required=False,
     ),
     "model_repository.unload": Operation(
         "Let a model answer no more", _json("Unloaded"), errors=(404, *ADMIN), admin=True

@@ -297,6 +297,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "IndexRequest": thing({"ready": FLAG}),
     "Index": listing(thing(name=TEXT, version=TEXT, state=TEXT, reason=TEXT)),
+    "LoadRequest": thing({"parameters": {"type": "object", "maxProperties": 0}}),
     "Loaded": thing(name=TEXT, load=FLAG),
     "Unloaded": thing(name=TEXT, unload=FLAG),
     "PredictRequest": {

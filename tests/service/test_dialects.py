@@ -540,7 +540,8 @@ def test_an_unloaded_model_answers_in_no_dialect_until_it_is_loaded(client):
         for path in ("/ping", "/health", "/v2/health/ready", "/v2/models/digits/ready", "/readyz"):
             assert client.get(path).status_code == 503
         index = client.post("/v2/repository/index").json
-        assert [(e["state"], e["reason"]) for e in index] == [("UNAVAILABLE", "unloaded")]
+        assert [(e["version"], e["state"]) for e in index] == [("1", "UNAVAILABLE")]
+        assert "is unloaded" in index[0]["reason"]
         assert client.post("/v2/repository/index", json={"ready": True}).json == []
     finally:
         loaded = client.post(load, headers=ADMIN, json={})
@@ -556,3 +557,47 @@ def test_a_model_that_is_not_there_cannot_be_loaded_or_unloaded(client, verb):
 
     assert response.status_code == 404
     assert "There is no model 'nope'" in response.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b'{"parameters": {"config": "{}"}}', 400, "loaded as it was published"),
+        (b'{"parameters": {"file:1/model": "AAAA"}}', 400, "loaded as it was published"),
+        (b"[]", 400, "a JSON object; got a list of 0"),
+        (b"{", 400, "The body is no JSON"),
+        (b" " * 2**20 + b"{}", 413, "at most 1,048,576 bytes"),
+    ],
+)
+def test_a_model_is_not_loaded_otherwise_than_it_was_published(client, body, status, words):
+    response = client.post("/v2/repository/models/digits/load", headers=ADMIN, data=body)
+
+    assert response.status_code == status
+    assert words in response.json["error"]
+
+
+def test_the_index_calls_no_model_ready_that_cannot_answer(tmp_path):
+    registry = Registry(tmp_path)
+    publish(registry)
+    publish(registry, model="other", live=False)
+    weights = tmp_path / "models/digits/versions/1/weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
+    client = create_app(Settings(store=tmp_path, admin_token=TOKEN)).test_client()
+
+    damaged, other = client.post("/v2/repository/index").json
+
+    assert (damaged["version"], damaged["state"]) == ("1", "UNAVAILABLE")
+    assert "SHA-256" in damaged["reason"]
+    assert (other["version"], other["state"]) == ("", "UNAVAILABLE")
+    assert "No version of model 'other' is live yet" in other["reason"]
+
+
+def test_statistics_of_an_alias_are_those_of_its_version(client):
+    client.post("/predictions/digits/canary", json={"instances": [ROW]})
+
+    by_alias, by_number = (
+        client.get(f"/v2/models/digits/versions/{which}/stats").json for which in ("canary", "2")
+    )
+
+    assert by_alias == by_number
+    assert by_alias["model_stats"][0]["inference_count"] > 0
