@@ -54,6 +54,9 @@ def _decode(content: Content, rows: Rows) -> Batch:
     if BINARY_SIZE in _parameters(tensor, AT_INPUT):
         _check_binary_size(tensor, rest)
         array = tensors.from_bytes(rest, datatype, shape)
+    elif rest:
+        detail = f"Expected no bytes behind the JSON, without {BINARY_SIZE}; got {len(rest):,}."
+        raise Problem(422, "tensor-size", detail, pointer=AT_INPUT)
     else:
         numbers = (
             tensors.from_found(found, shape, AT_DATA)
@@ -142,7 +145,7 @@ def _id(request: dict[str, Any]) -> str | None:
 
 def _wanted(request: dict[str, Any]) -> list[Output]:
     """Return the outputs that a request asks for; all where it names none."""
-    binary = _parameters(request, "").get("binary_data_output", False) is True
+    binary = _flag(_parameters(request, ""), "binary_data_output", False, "")
     outputs = request.get("outputs")
     if outputs is None or outputs == []:
         return [Output(name, binary) for name in OUTPUTS]
@@ -164,7 +167,15 @@ def _output(output: Any, binary: bool, pointer: str) -> Output:
     if type(classes) is not int or classes < 0 or (classes and name != "probabilities"):
         detail = f"Expected a number of classes, of 'probabilities' alone; got {describe(classes)}."
         raise Problem(422, "classification", detail, pointer=f"{pointer}/parameters/classification")
-    return Output(name, parameters.get("binary_data", binary) is True, classes)
+    return Output(name, _flag(parameters, "binary_data", binary, pointer), classes)
+
+
+def _flag(parameters: dict[str, Any], key: str, default: bool, pointer: str) -> bool:
+    value = parameters.get(key, default)
+    if not isinstance(value, bool):
+        detail = f"Expected true or false; got {describe(value)}."
+        raise Problem(422, "not-a-flag", detail, pointer=f"{pointer}/parameters/{key}")
+    return value
 
 
 def _encode(prediction: Prediction) -> Encoded:
@@ -211,7 +222,7 @@ def _classes(prediction: Prediction, count: int) -> list[str]:
     """Return ``value:index:label`` of the best classes of each row, row after row."""
     labels = prediction.served.labels
     return [
-        f"{row[c]}:{c}:{labels[c]}"
+        f"{row[c]!s}:{c}:{labels[c]}"
         for row, best in zip(prediction.probabilities, prediction.ranking(count), strict=True)
         for c in best
     ]

@@ -331,6 +331,18 @@ WRONG = {
         400,
         "of 'probabilities' alone",
     ),
+    "binary_data that is a text": (
+        V2,
+        with_outputs({"name": "label", "parameters": {"binary_data": "true"}}),
+        400,
+        "true or false; got 'true'. (At /outputs/0/parameters/binary_data.)",
+    ),
+    "binary_data_output that is a number": (
+        V2,
+        {**with_data(ROW), "parameters": {"binary_data_output": 1}},
+        400,
+        "true or false; got 1. (At /parameters/binary_data_output.)",
+    ),
     "no object": (V2, [], 400, "a JSON object; got a list of 0"),
     "no JSON": (V2, b"hello", 400, "The body is no JSON"),
     "an empty body": (V2, b"", 400, "The body is empty"),
@@ -471,6 +483,15 @@ def test_binary_tensors_of_the_wrong_size_are_told(client):
     assert "784 bytes for UINT8 [1, 784]; got 783" in response.json["error"]
 
 
+def test_bytes_behind_the_json_that_are_no_tensor_are_told(client):
+    head = json.dumps(with_data(ROW)).encode()
+
+    response = client.post(V2, data=head + b"more", headers={HEADER_LENGTH: str(len(head))})
+
+    assert response.status_code == 400
+    assert "no bytes behind the JSON" in response.json["error"]
+
+
 def test_an_answer_of_v2_names_its_request_and_has_the_wanted_outputs(client, served, pixels):
     probabilities = served[1].probabilities(pixels)
     request = tensor("UINT8", pixels.shape, data=pixels.ravel().tolist())
@@ -495,7 +516,7 @@ def test_an_output_can_be_had_as_its_best_classes(client, served, pixels):
 
     first, second = np.argsort(-row)[:2]
     assert (output["datatype"], output["shape"]) == ("BYTES", [12, 2])
-    assert output["data"][:2] == [f"{row[c]}:{c}:{c}" for c in (first, second)]
+    assert output["data"][:2] == [f"{row[c]!s}:{c}:{c}" for c in (first, second)]
 
 
 def test_more_classes_than_there_are_get_them_all(client):
