@@ -28,6 +28,7 @@ class _Name(BaseConverter):
     """A step of a path before ``:predict``."""
 
     regex = "[^/:]+"
+    part_isolating = True  # Werkzeug sees the slash in the expression and takes it for more steps
 
 
 V2 = ("/v2/models/<model>", "/v2/models/<model>/versions/<version>")
@@ -73,6 +74,7 @@ ROUTES = (
 
 def register(app: Flask) -> None:
     """Let `app` answer at every route of the table."""
+    app.url_map.merge_slashes = False  # Werkzeug would redirect, with a page in HTML
     app.url_map.converters["name"] = _Name
     for route in ROUTES:
         endpoint = f"{route.view.__module__.rpartition('.')[2]}.{route.view.__name__}"

@@ -241,6 +241,9 @@ def test_a_wrong_method_is_told_in_the_shape_of_the_family(client, route):
         "/v1/models/digits:explain",
         "/invocations/x",
         "/predictions",
+        "/v2//models",
+        "/v1/models//digits",
+        "/predictions//digits",
         "/api/v1/nowhere",
         "/nowhere",
     ],
@@ -250,6 +253,11 @@ def test_an_unknown_address_is_told_in_the_shape_of_the_family(client, path):
 
     assert response.status_code == 404
     assert "There is nothing at" in in_shape(path, response)
+
+
+@pytest.mark.parametrize("path", ["/v2", "/v2/models/digits", "/v1/models", "/v1/models/digits"])
+def test_a_slash_at_the_end_of_an_address_changes_nothing(client, path):
+    assert client.get(f"{path}/").json == client.get(path).json
 
 
 @pytest.mark.parametrize(
