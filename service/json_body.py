@@ -105,13 +105,14 @@ def check_rows(value: Any, rows: Rows, pointer: str) -> Floats:
         detail = "Expected at least one row; the batch is empty."
         raise Problem(422, "empty-batch", detail, pointer=pointer)
     if not isinstance(value[0], list) or rows.is_picture(value):
-        return np.array([_row(value, rows, pointer)])
+        return _row(value, rows, pointer)[np.newaxis]
     rows.check_count(len(value))
-    return np.array([_row(row, rows, f"{pointer}/{i}") for i, row in enumerate(value)])
+    # An array a row: one of all would let no other thread run until it is made.
+    return np.stack([_row(row, rows, f"{pointer}/{i}") for i, row in enumerate(value)])
 
 
-def _row(value: Any, rows: Rows, pointer: str) -> list[float]:
-    """Return one row as numbers, or raise the problem with its pointer."""
+def _row(value: Any, rows: Rows, pointer: str) -> Floats:
+    """Return one row as float64, or raise the problem with its pointer."""
     if not isinstance(value, list):
         detail = f"Expected {rows.expected}; got {describe(value)}."
         raise Problem(422, "row-is-no-list", detail, pointer=pointer)
@@ -125,7 +126,7 @@ def _row(value: Any, rows: Rows, pointer: str) -> list[float]:
     if wrong is not None:
         place = f"{wrong // rows.side}/{wrong % rows.side}" if picture else str(wrong)
         raise not_a_number(value[wrong], f"{pointer}/{place}")
-    return list(map(float, value))
+    return np.array(value, np.float64)
 
 
 def first_that_is_no_number(values: list[Any]) -> int | None:

@@ -3,17 +3,19 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from nncore.arrays import Floats
 from service.batches import Batch
 from service.decoding import to_pixels
 from service.problems import Problem
 from service.shapes import Rows
 
 MAX_HEADER = 2**20  # characters
+PIECE = 2**17  # characters, of which NumPy reads some 15 in a microsecond
 _NUMBER_AT_THE_END = re.compile(r"[0-9]{1,9}$")
 
 
@@ -72,16 +74,38 @@ def read_csv(content: bytes, rows: Rows) -> Batch:
         if not text or (header and "\n" not in text):
             raise Problem(422, "empty-batch", "Expected at least one row; the table is empty.")
         check_columns(columns, rows, "")
-        lines = io.StringIO(text)
-        numbers = np.loadtxt(
-            lines, delimiter=",", skiprows=int(header), ndmin=2, comments=None, quotechar='"'
-        )
+        numbers = _numbers(text.partition("\n")[2] if header else text)
     except (ValueError, csv.Error) as error:
         raise Problem(400, "not-csv", f"The body is no CSV of numbers: {error}") from None
     if header:
         numbers = numbers[:, pixel_order(columns)]
     pixels, pixel_range = to_pixels(numbers, None, "")
     return Batch(pixels, pixel_range, {})
+
+
+def _numbers(text: str) -> Floats:
+    """Return a table's numbers. Raises ValueError.
+
+    A long table is read in pieces, since NumPy lets no other thread run meanwhile. Where a piece is
+    wrong, the whole is read again to say in which row.
+    """
+    try:
+        return np.concatenate([_load(piece) for piece in _cut(text)])
+    except ValueError:
+        return _load(text)
+
+
+def _cut(text: str) -> Iterator[str]:
+    """Yield some lines at a time."""
+    start = 0
+    while start < len(text):
+        stop = text.find("\n", start + PIECE) + 1 or len(text)
+        yield text[start:stop]
+        start = stop
+
+
+def _load(text: str) -> Floats:
+    return np.loadtxt(io.StringIO(text), delimiter=",", ndmin=2, comments=None, quotechar='"')
 
 
 def _is_header(columns: Sequence[str]) -> bool:

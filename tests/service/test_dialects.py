@@ -14,6 +14,7 @@ from PIL import Image
 from nncore.registry import Registry
 from service import json_numbers
 from service.app import create_app
+from service.dialects.tables import PIECE
 from service.routes import ROUTES
 from service.settings import Settings
 from tests.conftest import classifier_of, publish
@@ -463,6 +464,35 @@ def test_wrong_bodies_of_other_types_are_told_by_mlflow(client, body, content_ty
     response = client.post(MLFLOW, data=body, content_type=content_type)
 
     assert response.status_code == status
+    assert words in in_shape(MLFLOW, response)
+
+
+@pytest.mark.parametrize("header", [None, dialect_forms.NAMES])
+def test_a_table_that_is_read_in_pieces_is_read_whole(client, header):
+    pixels = np.random.default_rng(7).integers(0, 256, (300, 784)).astype(np.uint8)
+    body = dialect_forms.table(pixels, header)
+    assert len(body) > 2 * PIECE
+
+    answer = client.post(MLFLOW, data=body, content_type="text/csv")
+    expected = client.post(MLFLOW, data=pixels.tobytes(), content_type=OCTETS)
+
+    assert answer.json == expected.json
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"0" + b",0" * 782 + b",x", "'x' to float64 at row 280, column 784"),
+        (b"0" + b",0" * 782, "from 784 to 783"),
+    ],
+)
+def test_what_is_wrong_late_in_a_table_is_told_with_its_row(client, line, words):
+    lines = [b"0" + b",100" * 783] * 300
+    lines[280] = line
+
+    response = client.post(MLFLOW, data=b"\n".join(lines), content_type="text/csv")
+
+    assert response.status_code == 400
     assert words in in_shape(MLFLOW, response)
 
 
