@@ -22,6 +22,7 @@ from service.shapes import Rows
 SPLIT, RECORDS, INSTANCES, INPUTS = "dataframe_split", "dataframe_records", "instances", "inputs"
 FORMS = (SPLIT, RECORDS, INSTANCES, INPUTS)
 PLACES = (f"/{INSTANCES}", f"/{INPUTS}/{INPUT}", f"/{INPUTS}", f"/{SPLIT}/data", f"/{RECORDS}")
+PARAMS = ("params", "parameters")  # MLflow's, Vertex AI's
 SPLIT_KEYS = ("columns", "index", "data")
 
 
@@ -55,14 +56,15 @@ def _decode(content: Content, rows: Rows) -> Batch:
 def _decode_json(content: bytes, rows: Rows) -> Batch:
     prepare = functools.partial(_prepare, rows=rows)
     batch = to_batch(read_rows(content, rows, PLACES, prepare))
-    check_keys(batch.options, (*FORMS, "params"))
+    check_keys(batch.options, (*FORMS, *PARAMS))
     given = [form for form in FORMS if form in batch.options]
     if len(given) > 1:
         detail = f"Expected exactly one of {', '.join(FORMS)}; got {' and '.join(given)}."
         raise Problem(422, "rows-twice", detail)
-    if batch.options.get("params"):
-        detail = f"This model takes no params; got {describe(batch.options['params'])}."
-        raise Problem(422, "unknown-params", detail, pointer="/params")
+    for key in PARAMS:
+        if batch.options.get(key):
+            detail = f"This model takes no {key}; got {describe(batch.options[key])}."
+            raise Problem(422, "unknown-params", detail, pointer=f"/{key}")
     if given == [SPLIT]:
         columns = _columns(batch.options[SPLIT], rows)
         return batch._replace(pixels=batch.pixels[:, pixel_order(columns)])

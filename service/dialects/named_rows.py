@@ -19,13 +19,15 @@ def unwrap(document: dict[str, Any], key: str, rows: Rows) -> None:
     """Bring what stands at `key` into the form of bare rows, in place. Raises Problem.
 
     ``{"images": rows}`` stays as it is; of ``[{"images": row}, …]`` the rows are kept; a picture
-    in base64, ``{"b64": "…"}``, becomes the row of its pixels.
+    in base64, ``{"b64": "…"}``, becomes the row of its pixels, also where it stands alone.
     """
     value = document.get(key)
-    if isinstance(value, dict):
+    if isinstance(value, dict) and BASE64 not in value:
         _only(value, INPUT, f"/{key}")
         value = value[INPUT]
         document[key] = {INPUT: value}
+    if isinstance(value, dict):
+        value = [value]
     if not isinstance(value, list) or not any(isinstance(row, dict) for row in value):
         return
     rows.check_count(len(value))

@@ -65,6 +65,7 @@ _WHY: dict[str, Schema] = {
     "actor": {"type": "string", "maxLength": 200},
 }
 _DURATION = thing(count=WHOLE, ns=WHOLE)
+_PARAMS = {"params": ANY, "parameters": ANY}
 _STEPS = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
 _TENSOR = {"name": TEXT, "datatype": TEXT, "shape": listing(WHOLE)}
 
@@ -323,17 +324,17 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Invocation": {
         "anyOf": [
-            strict(thing({"params": ANY}, instances=_NAMED)),
-            strict(thing({"params": ANY}, inputs=_NAMED)),
+            strict(thing(_PARAMS, instances=_NAMED)),
+            strict(thing(_PARAMS, inputs=_NAMED)),
             strict(
                 thing(
-                    {"params": ANY},
+                    _PARAMS,
                     dataframe_split=strict(
                         thing({"index": listing(ANY)}, columns=listing(ANY), data=_ROWS)
                     ),
                 )
             ),
-            strict(thing({"params": ANY}, dataframe_records=listing(thing()))),
+            strict(thing(_PARAMS, dataframe_records=listing(thing()))),
         ]
     },
     "Scores": thing(predictions=listing(listing(NUMBER))),

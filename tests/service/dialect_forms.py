@@ -175,6 +175,7 @@ NUMBERS = {
     "TensorFlow Serving, classify": Form(CLASSIFY, as_json(lambda p: {"examples": named(p)})),
     "MLflow, instances": Form(MLFLOW, as_json(lambda p: {"instances": lists(p)})),
     "MLflow, inputs": Form(MLFLOW, as_json(lambda p: {"inputs": lists(p), "params": {}})),
+    "Vertex AI": Form(MLFLOW, as_json(lambda p: {"instances": lists(p), "parameters": None})),
     "MLflow, named inputs": Form(MLFLOW, as_json(lambda p: {"inputs": {"images": lists(p)}})),
     "MLflow, split": Form(MLFLOW, as_json(lambda p: {"dataframe_split": split(p)})),
     "MLflow, split sorted by name": Form(

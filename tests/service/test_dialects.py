@@ -133,6 +133,8 @@ def test_a_picture_gets_the_same_bits_through_every_dialect(client, pixels):
         client.post(MLFLOW, json={"instances": [{"b64": text}]}),
         client.post(TFS, json={"instances": [{"b64": text}]}),
         client.post(TFS, json={"instances": [{"images": {"b64": text}}]}),
+        client.post(TFS, json={"instances": {"b64": text}}),
+        client.post(MLFLOW, json={"inputs": {"images": {"b64": text}}}),
     ]
     by_label = [
         client.post(TORCHSERVE, data=body, content_type="image/png"),
@@ -390,6 +392,7 @@ WRONG = {
         "Unknown key 'signature_name'",
     ),
     "params": (MLFLOW, {"instances": [ROW], "params": {"k": 1}}, 400, "takes no params"),
+    "parameters": (MLFLOW, {"instances": [ROW], "parameters": {"k": 1}}, 400, "no parameters"),
     "a bare list": (MLFLOW, [ROW], 400, "a JSON object; got a list of 1"),
     "split without columns": (MLFLOW, {"dataframe_split": {"data": [ROW]}}, 400, "list of names"),
     "split of 2 columns": (
