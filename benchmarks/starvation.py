@@ -17,7 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from headline import as_json, machine, running_system
+
+from benchmarks.headline import as_json, running_system
+from benchmarks.machine import machine
 
 ROWS = 10_000
 CLIENTS = 2  # that send large batches: one a process of the service on two cores
