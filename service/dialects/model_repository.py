@@ -13,7 +13,8 @@ from nncore.specs import describe
 from service.admin import admin_only
 from service.answers import answer
 from service.bodies import SMALL, read_body
-from service.dialects.open_inference import INPUT, OUTPUTS
+from service.dialects.open_inference import INPUT
+from service.dialects.tensor_outputs import OUTPUTS
 from service.json_body import read_object
 from service.predictions import predictor
 from service.problems import Problem

@@ -1,6 +1,6 @@
 """Inference in the Open Inference Protocol V2, with Triton's binary tensors and classification."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import Response
 
@@ -12,6 +12,14 @@ from service.batches import Batch
 from service.bodies import Content
 from service.decoding import decode
 from service.dialects import tensors
+from service.dialects.tensor_outputs import (
+    BINARY_SIZE,
+    OUTPUTS,
+    Output,
+    output_tensor,
+    parameters_of,
+    wanted_outputs,
+)
 from service.json_body import check_commas, read_object
 from service.json_numbers import find_numbers
 from service.predictions import predictor, respond
@@ -20,20 +28,10 @@ from service.problems import Problem
 from service.shapes import Rows
 
 INPUT = "images"
-OUTPUTS = {"probabilities": "FP32", "label": "BYTES", "probability": "FP32"}
 OCTETS = "application/octet-stream"
 HEADER_LENGTH = "Inference-Header-Content-Length"
 AT_INPUT = "/inputs/0"
 AT_DATA = f"{AT_INPUT}/data"
-BINARY_SIZE = "binary_data_size"
-
-
-class Output(NamedTuple):
-    """An output as it is wanted: as bytes or as JSON, as numbers or as its best classes."""
-
-    name: str
-    binary: bool
-    classes: int = 0
 
 
 def infer(model: str, version: str = LIVE) -> Response:
@@ -51,7 +49,7 @@ def _decode(content: Content, rows: Rows) -> Batch:
     shape, datatype = _shape(tensor), _datatype(tensor)
     rows.check_shape(shape)
     array: Pixels
-    if BINARY_SIZE in _parameters(tensor, AT_INPUT):
+    if BINARY_SIZE in parameters_of(tensor, AT_INPUT):
         _check_binary_size(tensor, rest)
         array = tensors.from_bytes(rest, datatype, shape)
     elif rest:
@@ -65,7 +63,7 @@ def _decode(content: Content, rows: Rows) -> Batch:
         )
         array = tensors.as_datatype(numbers, datatype, AT_DATA)
     pixels, pixel_range = tensors.pixels_of(array, datatype, rows.size, AT_DATA)
-    return Batch(pixels, pixel_range, {"id": _id(request), "outputs": _wanted(request)})
+    return Batch(pixels, pixel_range, {"id": _id(request), "outputs": wanted_outputs(request)})
 
 
 def _decode_raw(body: bytes, rows: Rows) -> Batch:
@@ -117,14 +115,6 @@ def _datatype(tensor: dict[str, Any]) -> str:
     return datatype
 
 
-def _parameters(holder: dict[str, Any], pointer: str) -> dict[str, Any]:
-    parameters = holder.get("parameters")
-    if not isinstance(parameters, dict | None):
-        detail = f"Expected an object; got {describe(parameters)}."
-        raise Problem(422, "not-an-object", detail, pointer=f"{pointer}/parameters")
-    return parameters or {}
-
-
 def _check_binary_size(tensor: dict[str, Any], rest: bytes) -> None:
     size = tensor["parameters"][BINARY_SIZE]
     if "data" in tensor:
@@ -143,48 +133,13 @@ def _id(request: dict[str, Any]) -> str | None:
     return given
 
 
-def _wanted(request: dict[str, Any]) -> list[Output]:
-    """Return the outputs that a request asks for; all where it names none."""
-    binary = _flag(_parameters(request, ""), "binary_data_output", False, "")
-    outputs = request.get("outputs")
-    if outputs is None or outputs == []:
-        return [Output(name, binary) for name in OUTPUTS]
-    if not isinstance(outputs, list) or len(outputs) > len(OUTPUTS):
-        detail = f"Expected a list of at most {len(OUTPUTS)} outputs; got {describe(outputs)}."
-        raise Problem(422, "outputs", detail, pointer="/outputs")
-    wanted = [_output(output, binary, f"/outputs/{i}") for i, output in enumerate(outputs)]
-    if len({output.name for output in wanted}) < len(wanted):
-        raise Problem(422, "output-twice", "Each output may be named once.", pointer="/outputs")
-    return wanted
-
-
-def _output(output: Any, binary: bool, pointer: str) -> Output:
-    name = output.get("name") if isinstance(output, dict) else output
-    if not isinstance(output, dict) or not isinstance(name, str) or name not in OUTPUTS:
-        raise Problem(422, "unknown-output", unknown("output", name, OUTPUTS), pointer=pointer)
-    parameters = _parameters(output, pointer)
-    classes = parameters.get("classification", 0)
-    if type(classes) is not int or classes < 0 or (classes and name != "probabilities"):
-        detail = f"Expected a number of classes, of 'probabilities' alone; got {describe(classes)}."
-        raise Problem(422, "classification", detail, pointer=f"{pointer}/parameters/classification")
-    return Output(name, _flag(parameters, "binary_data", binary, pointer), classes)
-
-
-def _flag(parameters: dict[str, Any], key: str, default: bool, pointer: str) -> bool:
-    value = parameters.get(key, default)
-    if not isinstance(value, bool):
-        detail = f"Expected true or false; got {describe(value)}."
-        raise Problem(422, "not-a-flag", detail, pointer=f"{pointer}/parameters/{key}")
-    return value
-
-
 def _encode(prediction: Prediction) -> Encoded:
     served, options = prediction.served, prediction.batch.options
     behind: list[bytes] = []
     document: dict[str, Any] = {
         "model_name": served.model,
         "model_version": str(served.version),
-        "outputs": [_tensor(prediction, output, behind) for output in options["outputs"]],
+        "outputs": [output_tensor(prediction, output, behind) for output in options["outputs"]],
     }
     if options.get("id") is not None:
         document["id"] = options["id"]
@@ -192,40 +147,6 @@ def _encode(prediction: Prediction) -> Encoded:
     if not any(output.binary for output in options["outputs"]):
         return Encoded(head, JSON)
     return Encoded(b"".join((head, *behind)), OCTETS, {HEADER_LENGTH: str(len(head))})
-
-
-def _tensor(prediction: Prediction, output: Output, behind: list[bytes]) -> dict[str, Any]:
-    """Return an output's JSON; its bytes, where those are wanted, go to the end of `behind`."""
-    datatype, shape, values = _values(prediction, output)
-    tensor = {"name": output.name, "datatype": datatype, "shape": shape}
-    if not output.binary:
-        return tensor | {"data": values}
-    content = tensors.strings_to_bytes(values) if datatype == "BYTES" else values.tobytes()
-    behind.append(content)
-    return tensor | {"parameters": {BINARY_SIZE: len(content)}}
-
-
-def _values(prediction: Prediction, output: Output) -> tuple[str, list[int], Any]:
-    """Return an output's datatype, shape and flat values."""
-    count = len(prediction.labels)
-    if output.classes:
-        classes = _classes(prediction, output.classes)
-        return "BYTES", [count, len(classes) // count], classes
-    if output.name == "probabilities":
-        return "FP32", list(prediction.probabilities.shape), prediction.probabilities.ravel()
-    if output.name == "label":
-        return "BYTES", [count], prediction.labels
-    return "FP32", [count], prediction.confidences
-
-
-def _classes(prediction: Prediction, count: int) -> list[str]:
-    """Return ``value:index:label`` of the best classes of each row, row after row."""
-    labels = prediction.served.labels
-    return [
-        f"{row[c]!s}:{c}:{labels[c]}"
-        for row, best in zip(prediction.probabilities, prediction.ranking(count), strict=True)
-        for c in best
-    ]
 
 
 OPEN_INFERENCE = Dialect(_decode, _encode)

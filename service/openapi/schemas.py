@@ -4,7 +4,8 @@ from jobs.options import JobOptions
 from jobs.sweep_request import SweepRequest
 from nncore.config import TrainConfig
 from nncore.manifest import Manifest
-from service.dialects.open_inference import INPUT, OUTPUTS
+from service.dialects.open_inference import INPUT
+from service.dialects.tensor_outputs import OUTPUTS
 from service.dialects.tensors import DATATYPES
 from service.openapi.hyperparameters import Schema, schema_of
 from service.predictions import OUTPUTS as PREDICTION_OUTPUTS
