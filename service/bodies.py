@@ -10,6 +10,7 @@ from service.problems import Problem
 
 SMALL = 2**20  # bytes of a body that holds a configuration or the like
 GZIP_WINDOW = 31
+MAX_MEMBERS = 256  # of a gzip file: each costs a copy of all that follows
 ENCODINGS = {"gzip": GZIP_WINDOW, "deflate": zlib.MAX_WBITS}
 
 
@@ -73,7 +74,12 @@ def unpack(content: bytes, limit: int, *, encoding: str = "gzip") -> bytes:
     A gzip file may have several members, one behind the other. Raises Problem 400, 413.
     """
     unpacked = b""
+    members = 0
     while content:
+        members += 1
+        if members > MAX_MEMBERS:
+            detail = f"Expected at most {MAX_MEMBERS} members in a {encoding} body."
+            raise Problem(413, "too-many-members", detail)
         unpacker = zlib.decompressobj(ENCODINGS[encoding])
         try:
             unpacked += unpacker.decompress(content, limit + 1 - len(unpacked))

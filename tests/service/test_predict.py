@@ -421,6 +421,7 @@ def test_wrong_bodies_are_told(client, body, content_type, status, words):
         (b"hello", "gzip", 400, "no gzip"),
         (gzip.compress(b"x" * 784, mtime=0)[:-10], "gzip", 400, "cut off"),
         (gzip.compress(b"\0" * 50_000_000, mtime=0), "gzip", 413, "after unpacking"),
+        (gzip.compress(b"", mtime=0) * 90_000, "gzip", 413, "at most 256 members"),
         (b"hello", "br", 415, "Known: gzip, deflate, identity"),
     ],
 )
