@@ -119,7 +119,7 @@ class Aliases:
     def stamp(self, alias: str) -> Stamp | None:
         """Return what changes whenever `alias` moves, or None where there is none: one stat."""
         try:
-            status = os.stat(self._folder / (LIVE if alias == PREVIOUS else alias))
+            status = os.stat(f"{self._folder}/{LIVE if alias == PREVIOUS else alias}")
         except FileNotFoundError:
             return None
         return status.st_mtime_ns, status.st_ino

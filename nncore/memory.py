@@ -9,8 +9,8 @@ KEPT = 256 * 2**20  # bytes
 LARGEST = 32 * 2**20  # bytes: glibc's own limit for the threshold on 64 bits
 
 
-def keep_freed_memory() -> None:
-    """Let this process keep what large arrays leave, for the next ones.
+def keep_freed_memory(kept: int = KEPT) -> None:
+    """Let this process keep what large arrays leave, at most `kept` bytes, for the next ones.
 
     Otherwise glibc gives it back to the system in each step of training, and every page of the
     next step's arrays has to be mapped and cleared anew: that is half of the time of a network
@@ -22,4 +22,4 @@ def keep_freed_memory() -> None:
         return
     mallopt(M_ARENA_MAX, 1)  # arenas of threads give back at once, whatever the threshold
     mallopt(M_MMAP_THRESHOLD, LARGEST)
-    mallopt(M_TRIM_THRESHOLD, KEPT)
+    mallopt(M_TRIM_THRESHOLD, kept)

@@ -67,7 +67,7 @@ def show_history(model: str) -> Response:
 
 def _body(known: Collection[str], *, empty: bool = False) -> dict[str, Any]:
     """Return the body's object, its keys and texts checked; where it may be `empty`, none is {}."""
-    content = read_body(request, limit=SMALL)
+    content = read_body(request.environ, SMALL)
     body = {} if empty and not content else read_object(content)
     for key in body:
         if key not in known:

@@ -8,6 +8,7 @@ from jobs.sweeps import Sweeps
 from nncore.registry import Registry
 from service import (
     aliases,
+    fast_path,
     files,
     health,
     job_events,
@@ -20,6 +21,7 @@ from service import (
     training_jobs,
 )
 from service.admin import admin_token
+from service.fast_path import FastPath
 from service.job_events import Streams
 from service.openapi import pages as document
 from service.pages import views
@@ -43,17 +45,19 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb * 2**20
     registry = Registry(settings.store)
     served_models = ServedModels(registry)
+    predictor = Predictor(served_models, settings)
     app.extensions |= {
         "settings": settings,
         "admin_token": admin_token(settings),
         "registry": registry,
         "served_models": served_models,
-        "predictor": Predictor(served_models, settings),
+        "predictor": predictor,
         "streams": Streams(settings.max_streams),
         "job_queue": job_queue or JobQueue(connect(settings.redis_url), settings.queue),
         "sweeps": Sweeps(connect(settings.redis_url), settings.queue),
     }
     request_ids.register(app)
+    fast_path.register(app)
     problems.register(app)
     routes.register(app)
     for blueprint in (
@@ -69,4 +73,6 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     ):
         app.register_blueprint(blueprint)
     views.register(app)
+    if settings.fast_path == "on":
+        app.wsgi_app = FastPath(app, predictor)  # type: ignore[method-assign]
     return app

@@ -1,17 +1,21 @@
 """Reading a request's body: whole, unpacked, and never more than the limit."""
 
 import zlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from flask import Request
 from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Request
+from werkzeug.wsgi import get_content_length
 
 from service.problems import Problem
+
+Environ = dict[str, Any]  # of a request, as WSGI has it
 
 SMALL = 2**20  # bytes of a body that holds a configuration or the like
 GZIP_WINDOW = 31
 MAX_MEMBERS = 256  # of a gzip file: each costs a copy of all that follows
 ENCODINGS = {"gzip": GZIP_WINDOW, "deflate": zlib.MAX_WBITS}
+NO_QUERY: "MultiDict[str, str]" = MultiDict()
 
 
 class Content(NamedTuple):
@@ -20,7 +24,7 @@ class Content(NamedTuple):
     body: bytes
     content_type: str = ""
     inference_header_length: str | None = None  # Inference-Header-Content-Length
-    query: "MultiDict[str, str]" = MultiDict()
+    query: "MultiDict[str, str]" = NO_QUERY
     limit: int = 0  # bytes that whatever is packed in it may have when unpacked
 
     @property
@@ -29,19 +33,19 @@ class Content(NamedTuple):
         return self.content_type.partition(";")[0].strip().lower()
 
 
-def read_content(request: Request) -> Content:
-    """Return the body of `request`, unpacked. Raises Problem 400, 413, 415."""
+def read_content(environ: Environ, limit: int) -> Content:
+    """Return a request's body, unpacked, at most `limit` bytes. Raises Problem 400, 413, 415."""
     return Content(
-        _unpacked(request),
-        request.headers.get("Content-Type", ""),
-        request.headers.get("Inference-Header-Content-Length"),
-        request.args,
-        request.max_content_length or 0,
+        _unpacked(environ, limit),
+        environ.get("CONTENT_TYPE", ""),
+        environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH"),
+        Request(environ).args if environ.get("QUERY_STRING") else NO_QUERY,
+        limit,
     )
 
 
-def read_body(request: Request, *, limit: int | None = None) -> bytes:
-    """Return the body of `request`, at most `limit` bytes, by default INKWELL_MAX_BODY_MB.
+def read_body(environ: Environ, limit: int) -> bytes:
+    """Return a request's body, at most `limit` bytes.
 
     Werkzeug's own reading cuts a chunked body off at the limit without a word, and takes a body
     that ended early for a whole one.
@@ -51,13 +55,13 @@ def read_body(request: Request, *, limit: int | None = None) -> bytes:
     Problem
         413 past the limit; 400 where less came than was announced.
     """
-    limit, announced = limit or request.max_content_length or 0, request.content_length
-    if announced is None and not request.environ.get("wsgi.input_terminated"):
+    announced = get_content_length(environ)
+    if announced is None and not environ.get("wsgi.input_terminated"):
         return b""
     if announced is not None and announced > limit:
         raise _too_large(limit, f"{announced:,}")
     try:
-        content = request.environ["wsgi.input"].read(limit + 1 if announced is None else announced)
+        content = environ["wsgi.input"].read(limit + 1 if announced is None else announced)
     except Exception as error:  # each server has its own for a body that is wrongly cut in chunks
         raise Problem(400, "body-cut-off", f"The body ended early: {error}.") from None
     if len(content) > limit:
@@ -95,9 +99,9 @@ def unpack(content: bytes, limit: int, *, encoding: str = "gzip") -> bytes:
     return unpacked
 
 
-def _unpacked(request: Request) -> bytes:
-    content = read_body(request)
-    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+def _unpacked(environ: Environ, limit: int) -> bytes:
+    content = read_body(environ, limit)
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding in ("", "identity"):
         return content
     if encoding not in ENCODINGS:
@@ -108,7 +112,7 @@ def _unpacked(request: Request) -> bytes:
             f"Content-Encoding {encoding[:80]!r} is not known. Known: {known}.",
             headers={"Accept-Encoding": ", ".join(ENCODINGS)},
         )
-    return unpack(content, request.max_content_length or 0, encoding=encoding)
+    return unpack(content, limit, encoding=encoding)
 
 
 def _too_large(limit: int, came: str) -> Problem:

@@ -6,7 +6,6 @@ for.
 
 import math
 import re
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -20,14 +19,14 @@ try:
 except ImportError:  # no wheel for this Python: the careful way alone
     simdjson = None  # type: ignore[assignment]
 
-# Longer bodies are read in pieces. A parser keeps the memory of its largest document: one that had
-# to read such a body as a whole is not used again.
-WHOLE_BELOW_BYTES = 4 * 2**20
+# Longer bodies are read in pieces. A parser keeps 14 times its largest document: one that had to
+# read such a body as a whole is not used again.
+WHOLE_BELOW_BYTES = 2**19
 PIECE_BYTES = 2**18
 MAX_HEAD_BYTES = 2**16  # in front of a list that is read in pieces
 MAX_DEPTH = 4
 
-_local = threading.local()
+_idle: list[Any] = []  # parsers that nobody uses now, the last used last
 
 
 class Found(NamedTuple):
@@ -43,28 +42,48 @@ def find_numbers(content: bytes, places: Sequence[str]) -> Found | None:
     """Return the numbers at the first of `places` that there is, where they are surely right."""
     if simdjson is None:
         return None
-    ways = (_find_in_pieces, _find) if len(content) > WHOLE_BELOW_BYTES else (_find,)
-    return next((found for way in ways if (found := _try(way, content, places))), None)
+    long = len(content) > WHOLE_BELOW_BYTES
+    parser = _idle_parser()
+    found = _try(_find_in_pieces if long else _find, parser, content, places)
+    if found:
+        _idle.append(parser)
+        return found
+    return _try(_find, simdjson.Parser(), content, places) if long else None
 
 
-def _try(way: Callable[..., Found], content: bytes, places: Sequence[str]) -> Found | None:
+def count(content: bytes, character: bytes) -> int:
+    """Return how often a character is there; NumPy, unlike bytes, lets other threads go on."""
+    return int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord(character)))
+
+
+def _idle_parser() -> Any:
+    """Return a parser: as many are kept as were ever needed at once, not one for each thread."""
     try:
-        return way(content, places)
+        return _idle.pop()
+    except IndexError:
+        return simdjson.Parser()
+
+
+def _try(
+    way: Callable[..., Found], parser: Any, content: bytes, places: Sequence[str]
+) -> Found | None:
+    try:
+        return way(parser, content, places)
     except (ValueError, TypeError, LookupError, RuntimeError, AttributeError, StopIteration):
         return None
 
 
-def _find(content: bytes, places: Sequence[str]) -> Found:
-    document = _parser(content).parse(content)
+def _find(parser: Any, content: bytes, places: Sequence[str]) -> Found:
+    document = parser.parse(content)
     place = next(place for place in places if _has(document, place))
     others = _without(document, place.split("/")[1:])
     # Flattening forgets where a row ends: as many brackets as the shape has, and no others.
-    brackets = content.count(b"[") - orjson.dumps(others).count(b"[")
+    brackets = count(content, b"[") - orjson.dumps(others).count(b"[")
     numbers, shape = _flatten(document.at_pointer(place), brackets)
     return Found(numbers, shape, place, others)
 
 
-def _find_in_pieces(content: bytes, places: Sequence[str]) -> Found:
+def _find_in_pieces(parser: Any, content: bytes, places: Sequence[str]) -> Found:
     """Read a long list some rows at a time.
 
     Other threads get their turn in between: parsing 36 MB at once would stop them for half a
@@ -82,12 +101,13 @@ def _find_in_pieces(content: bytes, places: Sequence[str]) -> Found:
     short = content[:start] + content[end:]
     if short.count(b'"%s"' % key) != 1 or b"\\" in short:
         raise ValueError("the key may stand for another list")
-    document = _parser(short).parse(short)
+    document = parser.parse(short)
     named = [place for place in places if place.endswith(f"/{key.decode()}")]
     place = next(place for place in named if _has(document, place))
     others = _without(document, place.split("/")[1:])
     del document  # the parser is needed again
-    pieces = [_parse_piece(piece) for piece in _cut(content, start, end, b"]" * depth + b",")]
+    separator = b"]" * depth + b","
+    pieces = [_parse_piece(parser, piece) for piece in _cut(content, start, end, separator)]
     (inner,) = {shape[1:] for _, shape in pieces}
     rows = sum(shape[0] for _, shape in pieces)
     return Found(np.concatenate([numbers for numbers, _ in pieces]), (rows, *inner), place, others)
@@ -102,8 +122,8 @@ def _cut(content: bytes, start: int, end: int, separator: bytes) -> Iterator[byt
         start = stop + 1
 
 
-def _parse_piece(piece: bytes) -> tuple[Floats, Shape]:
-    return _flatten(_parser(piece).parse(piece), piece.count(b"["))
+def _parse_piece(parser: Any, piece: bytes) -> tuple[Floats, Shape]:
+    return _flatten(parser.parse(piece), count(piece, b"["))
 
 
 def _flatten(array: Any, brackets: int) -> tuple[Floats, Shape]:
@@ -112,14 +132,6 @@ def _flatten(array: Any, brackets: int) -> tuple[Floats, Shape]:
     if brackets != sum(math.prod(shape[:depth]) for depth in range(len(shape))):
         raise ValueError("not all lists are of this shape")
     return np.frombuffer(array.as_buffer(of_type="d")), shape
-
-
-def _parser(content: bytes) -> Any:
-    if len(content) > WHOLE_BELOW_BYTES:
-        return simdjson.Parser()
-    if not hasattr(_local, "parser"):
-        _local.parser = simdjson.Parser()
-    return _local.parser
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Our own dialect, and the addresses at which it is spoken."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from flask import Response, current_app, request
@@ -10,11 +11,10 @@ from nncore.registry import LIVE
 from nncore.specs import describe, escape, unknown
 from service.answers import to_json
 from service.batches import Batch, text_options
-from service.bodies import Content, read_content
+from service.bodies import Content
 from service.decoding import decode
-from service.predictor import Dialect, Encoded, Prediction, Predictor
+from service.predictor import Asked, Dialect, Encoded, Prediction, Predictor
 from service.problems import Problem
-from service.served import Served
 from service.shapes import Rows
 
 DEFAULT_OUTPUTS = ("label", "probability", "probabilities")
@@ -23,17 +23,17 @@ DEFAULT_TOP_K = 3
 MOST_SALIENCIES = 1000  # a row of it is some 10 kB of JSON
 
 
-def predict_default() -> Response:
-    return respond(OURS, predictor().default())
+def predict_default() -> Asked:
+    return Asked(OURS)
 
 
-def predict(model: str, version: str = LIVE) -> Response:
-    return respond(OURS, predictor().served(model, version))
+def predict(model: str, version: str = LIVE) -> Asked:
+    return Asked(OURS, model, version)
 
 
-def respond(dialect: Dialect, served: Served) -> Response:
-    """Answer the request in `dialect` with what a version says of its body."""
-    encoded = predictor().answer(dialect, served, read_content(request))
+def respond(asked: Asked) -> Response:
+    """Answer the request with a prediction."""
+    encoded = predictor().respond(asked, request.environ)
     return Response(encoded.body, headers=encoded.headers, content_type=encoded.content_type)
 
 
@@ -51,14 +51,14 @@ def _decode(content: Content, rows: Rows) -> Batch:
 def _encode(prediction: Prediction) -> Encoded:
     served, batch = prediction.served, prediction.batch
     outputs, top_k = _wanted(batch.options, len(served.labels))
-    document = {
+    head = {
         "model": served.model,
         "version": served.version,
         "labels": served.labels,
         "pixel_range": batch.pixel_range,
-        "predictions": _rows(prediction, outputs, top_k),
     }
-    return Encoded(to_json(document))
+    rows = _rows(_columns(prediction, outputs, top_k))
+    return Encoded(b'%b,"predictions":[%b]}' % (to_json(head)[:-1], rows))
 
 
 OURS = Dialect(_decode, _encode)
@@ -89,24 +89,43 @@ def _wanted(options: dict[str, Any], classes: int) -> tuple[tuple[str, ...], int
     return tuple(outputs), top_k
 
 
-def _rows(prediction: Prediction, outputs: tuple[str, ...], top_k: int) -> list[dict[str, Any]]:
-    """Return one object a row, with the wanted `outputs`."""
-    columns: dict[str, Iterable[Any]] = {
-        "label": prediction.labels,
-        "probability": prediction.confidences,
-        "probabilities": prediction.probabilities,
+def _columns(
+    prediction: Prediction, outputs: tuple[str, ...], top_k: int
+) -> dict[str, Iterable[bytes]]:
+    """Return what each row's object has under each key, as JSON."""
+    columns: dict[str, Callable[[], Iterable[bytes]]] = {
+        "label": lambda: _labels(prediction),
+        "probability": lambda: to_json(prediction.confidences)[1:-1].split(b","),
+        "probabilities": lambda: _number_rows(prediction.probabilities),
+        "top_k": lambda: map(to_json, _top(prediction, top_k)),
+        "input": lambda: map(to_json, prediction.batch.pixels),
+        "saliency": lambda: map(to_json, _saliency(prediction)),
     }
-    if "top_k" in outputs:
-        columns["top_k"] = _top(prediction, top_k)
-    if "input" in outputs:
-        columns["input"] = prediction.batch.pixels
-    if "saliency" in outputs:
-        columns["saliency"] = _saliency(prediction)
-    chosen = [columns[output] for output in outputs]
-    rows = [dict(zip(outputs, values, strict=True)) for values in zip(*chosen, strict=True)]
-    for row, picture in zip(rows, prediction.batch.pictures, strict=False):
-        row["picture"] = picture
-    return rows
+    chosen = {output: columns[output]() for output in outputs}
+    if prediction.batch.pictures:
+        chosen["picture"] = map(to_json, prediction.batch.pictures)
+    return chosen
+
+
+def _rows(columns: dict[str, Iterable[bytes]]) -> bytes:
+    """Return one object a row, as JSON."""
+    row = b"{%b}" % b",".join(b'"%b":%%b' % key.encode() for key in columns)
+    return b",".join([row % values for values in zip(*columns.values(), strict=True)])
+
+
+def _labels(prediction: Prediction) -> list[bytes]:
+    labels = _each_as_json(prediction.served.labels)
+    return [labels[winner] for winner in prediction.winners.tolist()]
+
+
+@lru_cache
+def _each_as_json(labels: tuple[str, ...]) -> list[bytes]:
+    return [to_json(label) for label in labels]
+
+
+def _number_rows(matrix: Floats) -> list[bytes]:
+    """Return each row of numbers as JSON; the matrix is written at once, then cut."""
+    return [b"[%b]" % row for row in to_json(matrix)[2:-2].split(b"],[")]
 
 
 def _saliency(prediction: Prediction) -> Floats:

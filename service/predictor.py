@@ -1,4 +1,4 @@
-"""The same prediction for every dialect: decode, ask the version, encode. Needs no request."""
+"""The same prediction for every dialect: read the body, decode, ask the version, encode."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -12,11 +12,11 @@ from nncore.arrays import Floats, Ints
 from nncore.errors import NotFoundError
 from nncore.registry import LIVE
 from service.batches import Batch
-from service.bodies import Content
+from service.bodies import Content, Environ, read_content
 from service.problems import Problem, unavailable
 from service.served import NotLiveError, Served, ServedModels
 from service.settings import Settings
-from service.shapes import Rows
+from service.shapes import Rows, rows_of
 from service.statistics import Counts, Statistics
 from service.unloaded import UnloadedModels
 
@@ -68,6 +68,14 @@ class Dialect(NamedTuple):
     encode: Callable[[Prediction], Encoded]
 
 
+class Asked(NamedTuple):
+    """What an address asks for: an answer in a dialect, of a model's version."""
+
+    dialect: Dialect
+    model: str | None = None  # the default model
+    version: str = LIVE
+
+
 class Predictor:
     """Answers in any dialect with the versions of `models`."""
 
@@ -103,9 +111,15 @@ class Predictor:
         self._get(model, LIVE)
         self.unloaded.discard(model)
 
+    def respond(self, asked: Asked, environ: Environ) -> Encoded:
+        """Return the answer to a request. Raises Problem, and as `served` does."""
+        served = self.default() if asked.model is None else self.served(asked.model, asked.version)
+        content = read_content(environ, self._settings.max_body_mb * 2**20)
+        return self.answer(asked.dialect, served, content)
+
     def answer(self, dialect: Dialect, served: Served, content: Content) -> Encoded:
         """Return the answer of a version to a request's body. Raises Problem."""
-        rows = Rows(served.classifier.input_shape, self._settings.max_rows)
+        rows = rows_of(served.classifier.input_shape, self._settings.max_rows)
         started = time.perf_counter_ns()
         try:
             batch = dialect.decode(content, rows).in_shape(rows.shape)

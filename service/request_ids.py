@@ -2,11 +2,18 @@
 
 import re
 import uuid
+from typing import Any
 
 from flask import Flask, Response, g, request
 
 HEADER = "X-Request-ID"
 _SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def request_id(environ: dict[str, Any]) -> str:
+    """Return the id of a request, which is another at each call where the client gave none."""
+    given: str = environ.get("HTTP_X_REQUEST_ID", "")
+    return given if _SANE.fullmatch(given) else uuid.uuid4().hex
 
 
 def register(app: Flask) -> None:
@@ -16,8 +23,7 @@ def register(app: Flask) -> None:
 
 
 def _take() -> None:
-    given = request.headers.get(HEADER, "")
-    g.request_id = given if _SANE.fullmatch(given) else uuid.uuid4().hex
+    g.request_id = request_id(request.environ)
 
 
 def _send(response: Response) -> Response:

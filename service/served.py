@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from typing import NamedTuple
 
+from nncore.aliases import Aliases
 from nncore.classifier import Classifier
 from nncore.errors import CorruptVersionError, NotFoundError, RegistryError
 from nncore.model_folder import Stamp
@@ -42,6 +43,7 @@ class Refusal(NamedTuple):
 class _Held(NamedTuple):
     """The version that an alias named at `stamp`, or an older one where that is refused."""
 
+    aliases: Aliases
     stamp: Stamp
     served: Served
     refusal: str | None
@@ -79,13 +81,14 @@ class ServedModels:
             with self._lock:
                 return self._version(model, number)
         held = self._aliases.get((model, reference))
-        stamp = self._stamp(model, reference)
+        aliases = held.aliases if held else self._registry.aliases(model)
+        stamp = _stamp(aliases, reference)
         if held and (stamp is None or (stamp == held.stamp and not self._due(held))):
             return held.served
         if stamp is None:
             raise self._nothing(model, reference)
         with self._lock:
-            return self._take_up(model, reference, stamp)
+            return self._take_up(model, reference, aliases, stamp)
 
     def refusals(self) -> list[Refusal]:
         """Return which aliases name a version that this process refused, and why."""
@@ -95,12 +98,12 @@ class ServedModels:
             if held.refusal
         ]
 
-    def _take_up(self, model: str, alias: str, stamp: Stamp) -> Served:
+    def _take_up(self, model: str, alias: str, aliases: Aliases, stamp: Stamp) -> Served:
         held = self._aliases.get((model, alias))
         if held and stamp == held.stamp and not self._due(held):
             return held.served  # another thread did it meanwhile
         # Looked at before it is read: if the alias moves in between, the next request reads again.
-        stamp = self._stamp(model, alias) or stamp
+        stamp = _stamp(aliases, alias) or stamp
         refusal = None
         try:
             served = self._version(model, self._registry.resolve(model, alias))
@@ -112,7 +115,7 @@ class ServedModels:
             served, refusal = earlier, str(error)
         else:
             log.info("Model %r: %r is version %d now.", model, alias, served.version)
-        self._aliases[model, alias] = _Held(stamp, served, refusal, time.monotonic())
+        self._aliases[model, alias] = _Held(aliases, stamp, served, refusal, time.monotonic())
         return served
 
     def _earlier(self, model: str, alias: str) -> Served | None:
@@ -148,12 +151,6 @@ class ServedModels:
             )
         return Served(model, number, version.manifest.labels, Classifier.of(version))
 
-    def _stamp(self, model: str, alias: str) -> Stamp | None:
-        try:
-            return self._registry.aliases(model).stamp(alias)
-        except OSError:  # the store is gone: what is loaded goes on answering
-            return None
-
     def _nothing(self, model: str, alias: str) -> Exception:
         if alias == "live" and model in self._registry.models():
             return NotLiveError(f"No version of model {model!r} is live yet.")
@@ -168,3 +165,10 @@ class ServedModels:
         """Tell whether to try a refused version again: a disk may have been away."""
         waited = time.monotonic() - held.tried_at
         return held.refusal is not None and waited >= SECONDS_BETWEEN_TRIES
+
+
+def _stamp(aliases: Aliases, alias: str) -> Stamp | None:
+    try:
+        return aliases.stamp(alias)
+    except OSError:  # the store is gone: what is loaded goes on answering
+        return None

@@ -1,7 +1,7 @@
 """The service's settings, read from the environment once, at the start."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,14 +28,15 @@ class Settings:
     max_body_mb: int = 64
     max_rows: int = 10_000
     max_streams: int = 16
-    max_waiting: int = 64
+    max_waiting: int = 256
     log: str = "text"
+    fast_path: str = "on"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """Read the settings; an empty variable counts as unset. Raises SettingsError."""
         given = {key: value for key, value in environ.items() if value}
-        settings = cls(
+        return cls(
             store=Path(given.get("INKWELL_STORE", "var")).absolute(),
             redis_url=given.get("INKWELL_REDIS_URL", cls.redis_url),
             queue=given.get("INKWELL_QUEUE", cls.queue),
@@ -49,13 +50,16 @@ class Settings:
             max_rows=_count(given, "INKWELL_MAX_ROWS", cls.max_rows),
             max_streams=_count(given, "INKWELL_MAX_STREAMS", cls.max_streams),
             max_waiting=_count(given, "INKWELL_MAX_WAITING", cls.max_waiting),
-            log=given.get("INKWELL_LOG", cls.log),
+            log=_choice(given, "INKWELL_LOG", cls.log, FORMATS),
+            fast_path=_choice(given, "INKWELL_FAST_PATH", cls.fast_path, ("on", "off")),
         )
-        if settings.log not in FORMATS:
-            raise SettingsError(
-                f"INKWELL_LOG: expected {' or '.join(FORMATS)}; got {settings.log!r}."
-            )
-        return settings
+
+
+def _choice(given: Mapping[str, str], name: str, default: str, known: Sequence[str]) -> str:
+    chosen = given.get(name, default)
+    if chosen not in known:
+        raise SettingsError(f"{name}: expected {' or '.join(known)}; got {chosen!r}.")
+    return chosen
 
 
 def _count(given: Mapping[str, str], name: str, default: int, *, at_most: int = 1_000_000) -> int:

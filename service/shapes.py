@@ -1,28 +1,36 @@
 """What a row of a batch must look like for the version that answers."""
 
 import math
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
 
 from nncore.arrays import Shape
 from service.problems import Problem
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True)
+class Rows:
     """The shape of one row as the network takes it, and how many rows a request may have."""
 
     shape: Shape
     max_rows: int
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many numbers a row has."""
         return math.prod(self.shape)
 
-    @property
+    @cached_property
     def side(self) -> int:
         """The side of the square picture that a row is, 0 where it is none."""
         side = math.isqrt(self.size)
         return side if side * side == self.size else 0
+
+    @cached_property
+    def forms(self) -> tuple[Shape, Shape]:
+        """The shapes in which a row may be given: flat, or as a picture."""
+        return (self.size,), (self.side, self.side)
 
     @property
     def expected(self) -> str:
@@ -38,8 +46,8 @@ class Rows(NamedTuple):
 
     def fit(self, shape: Shape) -> bool:
         """Tell whether an array of `shape` is a row, a picture, or a batch of either."""
-        forms = {(self.size,), (self.side, self.side)}
-        return shape in forms or (shape[1:] in forms and 1 <= shape[0] <= self.max_rows)
+        many = shape[1:] in self.forms and 1 <= shape[0] <= self.max_rows
+        return many or shape in self.forms
 
     def holds(self, count: int) -> bool:
         """Tell whether `count` numbers make whole rows."""
@@ -64,3 +72,9 @@ class Rows(NamedTuple):
                 f"Expected at most {self.max_rows:,} rows a request (INKWELL_MAX_ROWS); "
                 f"got {count:,}.",
             )
+
+
+@lru_cache
+def rows_of(shape: Shape, max_rows: int) -> Rows:
+    """Return the same `Rows` for the same arguments: it works out what follows from them once."""
+    return Rows(shape, max_rows)

@@ -27,7 +27,7 @@ def post_sweep() -> Response:
     if request.mimetype != "application/json":
         detail = f"Expected application/json; got {request.mimetype[:80]!r}."
         raise Problem(415, "unknown-content-type", detail)
-    body = read_object(read_body(request, limit=SMALL))
+    body = read_object(read_body(request.environ, SMALL))
     sweep = _sweeps().post(read_sweep(body, current_app.extensions["registry"]))
     return _show(sweep, 202)
 

@@ -33,7 +33,7 @@ def post_job() -> Response:
     if request.mimetype != "application/json":
         detail = f"Expected application/json; got {request.mimetype[:80]!r}."
         raise Problem(415, "unknown-content-type", detail)
-    body = read_object(read_body(request, limit=SMALL))
+    body = read_object(read_body(request.environ, SMALL))
     config, options = read_job(body, current_app.extensions["registry"])
     if dry:
         return answer(dry_run(config, _queue()))

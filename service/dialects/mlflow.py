@@ -14,8 +14,8 @@ from service.decoding import DECODERS, decode, to_batch, unknown_content_type
 from service.dialects.named_rows import INPUT, check_keys, unwrap
 from service.dialects.tables import check_columns, pixel_order, read_csv, read_records
 from service.json_body import read_rows
-from service.predictions import predictor, respond
-from service.predictor import Dialect, Encoded, Prediction
+from service.predictions import predictor
+from service.predictor import Asked, Dialect, Encoded, Prediction
 from service.problems import Problem
 from service.shapes import Rows
 
@@ -26,8 +26,8 @@ PARAMS = ("params", "parameters")  # MLflow's, Vertex AI's
 SPLIT_KEYS = ("columns", "index", "data")
 
 
-def invocations() -> Response:
-    return respond(MLFLOW, predictor().default())
+def invocations() -> Asked:
+    return Asked(MLFLOW)
 
 
 def ping() -> Response:

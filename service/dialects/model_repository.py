@@ -174,7 +174,7 @@ def _entry(model: str) -> dict[str, str]:
 
 def _body() -> dict[str, Any]:
     """Return the request's JSON object, an empty one where it has no body. Raises Problem."""
-    content = read_body(request, limit=SMALL)
+    content = read_body(request.environ, SMALL)
     return read_object(content) if content.strip() else {}
 
 

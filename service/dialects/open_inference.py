@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from flask import Response
-
 from nncore.arrays import Pixels, Shape
 from nncore.registry import LIVE
 from nncore.specs import describe, unknown
@@ -22,8 +20,7 @@ from service.dialects.tensor_outputs import (
 )
 from service.json_body import check_commas, read_object
 from service.json_numbers import find_numbers
-from service.predictions import predictor, respond
-from service.predictor import Dialect, Encoded, Prediction
+from service.predictor import Asked, Dialect, Encoded, Prediction
 from service.problems import Problem
 from service.shapes import Rows
 
@@ -34,8 +31,8 @@ AT_INPUT = "/inputs/0"
 AT_DATA = f"{AT_INPUT}/data"
 
 
-def infer(model: str, version: str = LIVE) -> Response:
-    return respond(OPEN_INFERENCE, predictor().served(model, version))
+def infer(model: str, version: str = LIVE) -> Asked:
+    return Asked(OPEN_INFERENCE, model, version)
 
 
 def _decode(content: Content, rows: Rows) -> Batch:

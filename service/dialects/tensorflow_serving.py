@@ -14,8 +14,8 @@ from service.bodies import Content
 from service.decoding import to_batch
 from service.dialects.named_rows import INPUT, check_keys, unwrap
 from service.json_body import read_rows
-from service.predictions import predictor, respond
-from service.predictor import Dialect, Encoded, Prediction
+from service.predictions import predictor
+from service.predictor import Asked, Dialect, Encoded, Prediction
 from service.problems import Problem
 from service.shapes import Rows
 
@@ -24,12 +24,12 @@ OUTPUT = "probabilities"
 ROWS, COLUMNS, EXAMPLES = "instances", "inputs", "examples"
 
 
-def predict(model: str, version: str = LIVE) -> Response:
-    return respond(PREDICT, predictor().served(model, version))
+def predict(model: str, version: str = LIVE) -> Asked:
+    return Asked(PREDICT, model, version)
 
 
-def classify(model: str, version: str = LIVE) -> Response:
-    return respond(CLASSIFY, predictor().served(model, version))
+def classify(model: str, version: str = LIVE) -> Asked:
+    return Asked(CLASSIFY, model, version)
 
 
 def list_models() -> Response:

@@ -2,22 +2,19 @@
 
 from typing import Any
 
-from flask import Response
-
 from nncore.registry import LIVE
 from service.answers import to_json
 from service.batches import Batch
 from service.bodies import Content
 from service.decoding import decode
 from service.dialects.named_rows import check_keys
-from service.predictions import predictor, respond
-from service.predictor import Dialect, Encoded, Prediction
+from service.predictor import Asked, Dialect, Encoded, Prediction
 from service.shapes import Rows
 from service.sniffing import JSON, sniffed
 
 
-def predict(model: str, version: str = LIVE) -> Response:
-    return respond(TORCHSERVE, predictor().served(model, version))
+def predict(model: str, version: str = LIVE) -> Asked:
+    return Asked(TORCHSERVE, model, version)
 
 
 def _decode(content: Content, rows: Rows) -> Batch:

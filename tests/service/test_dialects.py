@@ -40,15 +40,19 @@ ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 ROW = [0] * 784
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    """A client and the classifier that should answer; one version for all tests of the module."""
+@pytest.fixture(scope="module", params=["on", "off"])
+def served(request, tmp_path_factory):
+    """A client and the classifier that should answer; one version for all tests of the module.
+
+    Every test here goes both ways: in front of Flask, and through it.
+    """
     store = tmp_path_factory.mktemp("dialects")
     registry = Registry(store)
     publish(registry)
     publish(registry, seed=2, live=False)
     registry.promote("digits", 2, alias="canary", reason="test")
-    app = create_app(Settings(store=store, admin_token=TOKEN, max_body_mb=2, max_rows=500))
+    limits = {"max_body_mb": 2, "max_rows": 500}
+    app = create_app(Settings(store, admin_token=TOKEN, fast_path=request.param, **limits))
     return app.test_client(), classifier_of(registry, 1)
 
 
@@ -156,7 +160,7 @@ def test_a_picture_gets_the_same_bits_through_every_dialect(client, pixels):
         png(np.arange(784, dtype=np.uint8)),
         dialect_forms.npy(np.zeros((1, 784), np.uint8)),
         b'{"instances": [' + str(ROW).encode() + b"]}",
-        gzip.compress(dialect_forms.idx(np.zeros((1, 784), np.uint8))),
+        gzip.compress(dialect_forms.idx(np.zeros((1, 784), np.uint8)), mtime=0),
     ],
 )
 def test_torchserve_finds_out_what_a_body_is_however_long_it_is(client, body):

@@ -111,7 +111,7 @@ def test_what_is_found_is_what_stands_there_whatever_the_body(
         patch.setattr(json_numbers, "WHOLE_BELOW_BYTES", 0)
         patch.setattr(json_numbers, "PIECE_BYTES", piece)
         ways = [
-            json_numbers._try(way, body, places)
+            json_numbers._try(way, json_numbers.simdjson.Parser(), body, places)
             for way in (json_numbers._find, json_numbers._find_in_pieces)
         ]
 

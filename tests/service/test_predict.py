@@ -1,3 +1,4 @@
+import dataclasses
 import gzip
 import io
 import json
@@ -11,6 +12,12 @@ from tests.conftest import classifier_of, publish
 
 JSON = "application/json"
 OCTETS = "application/octet-stream"
+
+
+@pytest.fixture(params=["on", "off"])
+def settings(request, settings):
+    """Every test here goes both ways: in front of Flask, and through it."""
+    return dataclasses.replace(settings, fast_path=request.param)
 
 
 @pytest.fixture(autouse=True)
