@@ -14,12 +14,14 @@ MLFLOW_CODES = {
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "RESOURCE_DOES_NOT_EXIST",
+    429: "REQUEST_LIMIT_EXCEEDED",
     503: "TEMPORARILY_UNAVAILABLE",
 }
 TORCHSERVE_TYPES = {
     404: "ModelNotFoundException",
     405: "MethodNotAllowedException",
     413: "RequestEntityTooLargeException",
+    429: "ServiceUnavailableException",  # as where its own queue is full
     503: "ServiceUnavailableException",
 }
 

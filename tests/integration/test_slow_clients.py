@@ -167,4 +167,6 @@ def test_more_at_once_than_is_taken_gets_429_and_soon_all_is_well(stack):
         if status == 429:
             assert b"retry-after: 1" in head.lower()
             assert b"More requests at once" in body
+            assert b'"error_code": "REQUEST_LIMIT_EXCEEDED"' in body
+            assert b'"code": 429' in body
     wait_for(lambda: post(stack).status_code == 200, what="an answer")
