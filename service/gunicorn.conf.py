@@ -10,6 +10,7 @@ os.putenv("OPENBLAS_NUM_THREADS", "1")
 
 from gunicorn import util
 from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 
 from nncore.logs import dict_config
 from nncore.memory import keep_freed_memory
@@ -25,6 +26,13 @@ except SettingsError as error:
     sys.exit(f"Error: {error}")
 _memory = Path("/dev/shm")  # noqa: S108 - only heartbeats, in files that gunicorn unlinks at once
 
+
+class _Log(Logger):
+    """gunicorn's log, but none of requests: it would be put together for each, and thrown away."""
+
+    access_log_enabled = False
+
+
 KEPT_BYTES = 16 * 2**20  # of freed memory: the arrays of a request of some hundred rows
 
 bind = [f"{_settings.host}:{_settings.port}"]
@@ -39,6 +47,7 @@ timeout = 60
 graceful_timeout = 30
 worker_tmp_dir = str(_memory) if _memory.is_dir() else None
 control_socket_disable = True
+logger_class = _Log
 logconfig_dict = dict_config(_settings.log) | {
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True}}
 }
