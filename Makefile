@@ -10,7 +10,7 @@ export INKWELL_MNIST_DIR
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test test-unit test-integration lint type peers bench bench-training articles browser test-browser screenshots \
-	bench-pen lock clean
+	bench-serving bench-pen lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -61,6 +61,9 @@ bench: $(VENV)/developed ## print the figures of the README
 
 bench-training: peers ## print the leaderboard of training, beside PyTorch and scikit-learn
 	@$(BIN)/python -m benchmarks.training
+
+bench-serving: $(VENV)/developed ## print the leaderboard of serving, beside other model servers
+	@$(BIN)/python -m benchmarks.serving --group ours --group peer
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
