@@ -2,12 +2,17 @@
 
 import errno
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 import click
 
+from inkwell.bench import bench
+from inkwell.completion import completion
+from inkwell.doctor import doctor
 from inkwell.errors import InkwellError
-from inkwell.listing import history, jobs, models
+from inkwell.job import job
+from inkwell.listing import history, jobs, models, versions
 from inkwell.predict import predict
 from inkwell.promote import promote, rollback
 from inkwell.settings import Settings
@@ -17,7 +22,19 @@ from inkwell.verify import verify
 
 
 class Commands(click.Group):
-    """A group that prints our errors as one line."""
+    """A group that prints our errors as one line, and knows what a typo was meant to be."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name the nearest one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            nearest = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if not nearest:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {nearest[0]!r}?", ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call the command, and say what went wrong without a traceback."""
@@ -42,5 +59,22 @@ def main(ctx: click.Context, url: str | None, token: str | None) -> None:
     ctx.obj = replace(settings, url=url or settings.url, admin_token=token or settings.admin_token)
 
 
-for command in (up, down, train, predict, models, promote, rollback, history, verify, jobs):
+COMMANDS = (
+    up,
+    down,
+    train,
+    predict,
+    models,
+    versions,
+    promote,
+    rollback,
+    history,
+    verify,
+    jobs,
+    job,
+    bench,
+    doctor,
+    completion,
+)
+for command in COMMANDS:
     main.add_command(command)

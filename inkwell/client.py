@@ -114,6 +114,10 @@ class Client:
         """Return a page of jobs, newest first; `status`, `model`, `limit`, `cursor` narrow it."""
         return self._call("GET", "/api/v1/jobs", params=query)
 
+    def order(self, job_id: str, order: str) -> Answer:
+        """Give an order about a job, ``stop`` or ``resume``, and return the job."""
+        return self._call("POST", f"/api/v1/jobs/{_part(job_id)}/{_part(order)}")
+
     def models(self) -> Answer:
         """Return the models with their aliases."""
         return self._call("GET", "/api/v1/models")
@@ -164,6 +168,14 @@ class Client:
     def ready(self) -> bool:
         """Tell whether the service has a version to answer with."""
         return self._send("GET", "/readyz").is_success
+
+    def readiness(self) -> Answer:
+        """Return what the service says of its readiness, whether it is ready or not."""
+        return _json_object(self._send("GET", "/readyz"))
+
+    def system(self) -> Answer:
+        """Return how busy queue, workers and processes are."""
+        return self._call("GET", "/api/v1/system")
 
     def _call(self, method: str, path: str, **request: Any) -> Answer:
         response = self._send(method, path, **request)

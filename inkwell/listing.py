@@ -1,4 +1,4 @@
-"""`inkwell models`, `inkwell history` and `inkwell jobs`: what there is and was."""
+"""`inkwell models`, `versions`, `history` and `jobs`: what there is and was."""
 
 import click
 
@@ -37,6 +37,36 @@ def _version_row(model: str, version: Answer) -> tuple[object, ...]:
         version["test_accuracy"],
         version["dataset"],
         moment(version["created_at"]),
+    )
+
+
+@click.command()
+@click.argument("model")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@as_json
+@click.pass_obj
+def versions(settings: Settings, model: str, limit: int, as_json: bool) -> None:
+    """List the versions of MODEL, newest first."""
+    with Client.from_settings(settings) as client:
+        page = client.versions(model, limit=limit)
+    if as_json:
+        print_json(page)
+        return
+    print_table(
+        ["version", "aliases", "test accuracy", "data set", "parameters", "from", "created"],
+        (
+            (
+                v["version"],
+                ", ".join(v["aliases"]),
+                v.get("test_accuracy"),
+                v.get("error") or v["dataset"],
+                v.get("parameters"),
+                v.get("parent"),
+                moment(v.get("created_at")),
+            )
+            for v in page["versions"]
+        ),
+        empty=f"{model} has no version yet: train one with `inkwell train --wait`.",
     )
 
 

@@ -1,5 +1,6 @@
 """`inkwell predict`: what the live version sees in pictures and arrays."""
 
+import csv
 import json
 import sys
 import zlib
@@ -9,6 +10,8 @@ from pathlib import Path
 import click
 
 from inkwell.client import Answer, Client, ServiceError
+from inkwell.errors import InkwellError
+from inkwell.progress import counting_bar
 from inkwell.settings import Settings
 from inkwell.tables import print_table
 
@@ -24,6 +27,7 @@ MAGIC = {
     b"[": "application/json",
 }
 
+HEAD_BYTES = 4096  # of a file in a folder: enough to tell what it is
 GZIP_WRAPPER = 16 + zlib.MAX_WBITS  # what zlib calls a gzip header around the stream
 
 
@@ -52,10 +56,11 @@ def _unzipped_head(content: bytes) -> bytes:
 
 
 @click.command(short_help="Say which digits files show.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|DIR|-...")
 @click.option("--model", help="Model to ask.  [default: INKWELL_MODEL]")
 @click.option("--version", help="Version to ask: a number or an alias.  [default: live]")
 @click.option("--json", "as_json", is_flag=True, help="Print the answers, one line for each file.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV.")
 @click.pass_obj
 def predict(
     settings: Settings,
@@ -63,11 +68,20 @@ def predict(
     model: str | None,
     version: str | None,
     as_json: bool,
+    as_csv: bool,
 ) -> None:
-    """Say which digits pictures, .npy and IDX files (gzipped or not) show; `-` reads stdin."""
+    """Say which digits pictures, .npy and IDX files (gzipped or not) show; `-` reads stdin.
+
+    Of a folder, all files in it that are such. Exits with 1 where a file could not be answered.
+    """
     answers: list[tuple[str, Answer]] = []
-    with Client.from_settings(settings) as client:
-        for name in files:
+    names = [name for given in files for name in _in_folder(given)]
+    with (
+        Client.from_settings(settings) as client,
+        counting_bar("asking", len(names)) as move_on,
+    ):
+        for name in names:
+            move_on()
             try:
                 content = _read(name)
                 answer = client.predict(
@@ -80,10 +94,42 @@ def predict(
             answers.append((name, answer))
             if as_json:
                 click.echo(json.dumps({"file": name} | answer, ensure_ascii=False))
-    if answers and not as_json:
+    if as_csv:
+        _print_csv(answers)
+    elif answers and not as_json:
         _print(answers)
-    if len(answers) < len(files):
+    if len(answers) < len(names):
         sys.exit(1)
+
+
+def _in_folder(name: str) -> list[str]:
+    """Return the files of a folder that are of a kind that we know; a file's name alone."""
+    folder = Path(name or "-")
+    if not folder.is_dir():
+        return [name]
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and _is_known(path))
+    if not found:
+        raise InkwellError(f"{name} has no picture, .npy, IDX or JSON file in it")
+    return [str(path) for path in found]
+
+
+def _is_known(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            content_type(file.read(HEAD_BYTES))
+    except UnknownKind:
+        return False
+    except OSError:
+        pass  # it is told of when it is its turn
+    return not path.name.startswith(".")
+
+
+def _print_csv(answers: list[tuple[str, Answer]]) -> None:
+    writer = csv.writer(sys.stdout)
+    writer.writerow(["file", "label", "probability", "model", "version"])
+    for name, answer in answers:
+        for row in _rows([(name, answer)]):
+            writer.writerow([*row, answer["model"], answer["version"]])
 
 
 def _read(name: str) -> bytes:

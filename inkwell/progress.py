@@ -1,12 +1,13 @@
 """The progress bar of a training job."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, TextColumn
 
 from inkwell.client import Answer
-from inkwell.tables import console
+from inkwell.tables import console, errors
 from inkwell.watching import epoch_line, epochs
 
 
@@ -31,6 +32,34 @@ def progress_bar() -> Iterator[Callable[[Answer], None]]:
             )
 
         yield show
+
+
+@contextmanager
+def waiting_bar(what: str, seconds: float) -> Iterator[None]:
+    """Draw a bar on the terminal's stderr while something takes about so many seconds."""
+    with Progress(console=errors(), transient=True) as bar:
+        task = bar.add_task(what, total=seconds)
+        done = threading.Event()
+
+        def move() -> None:
+            while not done.wait(0.1):
+                bar.advance(task, 0.1)
+
+        mover = threading.Thread(target=move)
+        mover.start()
+        try:
+            yield
+        finally:
+            done.set()
+            mover.join()
+
+
+@contextmanager
+def counting_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Draw a bar on the terminal's stderr; yield what moves it on by one."""
+    with Progress(console=errors(), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
 
 
 def _time_left(seconds: float | None) -> str:

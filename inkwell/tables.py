@@ -23,6 +23,11 @@ def console() -> Console:
     return Console(highlight=False, width=PIPE_WIDTH, force_terminal=False, no_color=True)
 
 
+def errors() -> Console:
+    """Return a console on stderr, where bars do not mix with answers; silent outside a terminal."""
+    return Console(stderr=True, highlight=False, quiet=not sys.stderr.isatty())
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
     """Print rows below their headings, or a sentence where there are none."""
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,24 @@ class Widths(click.ParamType[list[int]]):
         return widths
 
 
+class Setting(click.ParamType[tuple[list[str], Any]]):
+    """A key of the job by its path, and its value: `optimizer.learning_rate=0.01`."""
+
+    name = "KEY=VALUE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[list[str], Any]:
+        """Return the steps of the path, and the value: JSON, or else a text."""
+        path, equals, text = str(value).partition("=")
+        if not equals or not all(path.split(".")):
+            self.fail(f"{value!r} is not of the form key=value or key.key=value", param, ctx)
+        try:
+            return path.split("."), json.loads(text, parse_constant=_refuse)
+        except ValueError:
+            return path.split("."), text
+
+
 @click.command(short_help="Train a new version.")
 @click.option("--dataset", help="Data set to train on.  [default: digits]")
 @click.option("--model", help="Model to make a version of.  [default: INKWELL_MODEL]")
@@ -52,7 +71,14 @@ class Widths(click.ParamType[list[int]]):
     type=click.File(encoding="utf-8"),
     help="JSON file with any keys of the job; the other options win over it.",
 )
-@click.option("--wait", is_flag=True, help="Show the progress and the result.")
+@click.option(
+    "--set",
+    "keys",
+    type=Setting(),
+    multiple=True,
+    help="Any key of the job, as optimizer.learning_rate=0.01; wins over all others.",
+)
+@click.option("--wait", "--follow", "wait", is_flag=True, help="Show the progress and the result.")
 @click.option("--json", "as_json", is_flag=True, help="Print the job as JSON.")
 @click.pass_obj
 def train(settings: Settings, /, wait: bool, as_json: bool, **options: Any) -> None:
@@ -82,6 +108,7 @@ def train_config(
     config_file: Any = None,
     learning_rate: float | None = None,
     hidden: list[int] | None = None,
+    keys: Sequence[tuple[list[str], Any]] = (),
     **given: Any,
 ) -> Answer:
     """Return the job's config: the file's keys, and over them the options that were given."""
@@ -94,6 +121,8 @@ def train_config(
         config["optimizer"] = optimizer | {"learning_rate": learning_rate}
     if hidden is not None:
         config["network"] = network(hidden)
+    for path, value in keys:
+        _set(config, path, value)
     # A preset names its data itself.
     defaults = {"model": default_model} | ({} if "preset" in config else {"dataset": "digits"})
     return defaults | config
@@ -105,6 +134,19 @@ def network(widths: list[int]) -> list[Answer]:
     for units in widths:
         layers += [{"type": "dense", "units": units}, {"type": "relu"}]
     return [*layers, {"type": "dense", "units": CLASSES}]
+
+
+def _set(config: Answer, path: list[str], value: Any) -> None:
+    """Put a value at the end of a path; what stands in its way by its bare name gets a type."""
+    *steps, last = path
+    place = config
+    for step in steps:
+        there = place.get(step, {"type": "adam"} if step == "optimizer" else {})
+        place[step] = {"type": there} if isinstance(there, str) else there
+        place = place[step]
+        if not isinstance(place, dict):
+            raise InkwellError(f"--set {'.'.join(path)}: {step} is no object with keys")
+    place[last] = value
 
 
 def _read(file: Any) -> Answer:

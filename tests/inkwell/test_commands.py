@@ -1,6 +1,9 @@
 import getpass
 import gzip
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,7 +95,7 @@ def test_predict_goes_on_past_files_that_it_cannot_send(
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "7.png").write_bytes(PICTURES["7.png"][0])
     predicting(service)
-    names = ["missing.png", "notes.txt", "empty.png", "", "7.png"]
+    names = ["missing.png", "notes.txt", "empty.png", "7.png"]
 
     answered = inkwell("predict", *(tmp_path / name for name in names))
 
@@ -101,7 +104,6 @@ def test_predict_goes_on_past_files_that_it_cannot_send(
         f"Error: {tmp_path}/missing.png: No such file or directory",
         f"Error: {tmp_path}/notes.txt: is no picture, .npy, IDX or JSON file",
         f"Error: {tmp_path}/empty.png: is empty",
-        f"Error: {tmp_path}: Is a directory",
     ]
     assert "0.9981" in answered.stdout
 
@@ -129,6 +131,33 @@ def test_predict_as_json_is_one_line_for_each_file(
 
     answers = [json.loads(line) for line in answered.stdout.splitlines()]
     assert [answer["predictions"] for answer in answers] == [[ONE], [ONE]]
+
+
+def test_predict_takes_what_it_knows_of_a_folder(
+    service: Any, inkwell: Call, tmp_path: Path
+) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("b.png", "deep/a.jpg", ".hidden.png", "notes.txt"):
+        (tmp_path / name).write_bytes(PICTURES.get(f"7{Path(name).suffix}", (b"hello",))[0])
+    predicting(service)
+
+    answered = inkwell("predict", "--csv", tmp_path)
+
+    assert answered.exit_code == 0, answered.output
+    assert answered.stdout.splitlines() == [
+        "file,label,probability,model,version",
+        f"{tmp_path}/b.png,7,0.9981,digits,3",
+        f"{tmp_path}/deep/a.jpg,7,0.9981,digits,3",
+    ]
+
+
+def test_a_folder_with_nothing_in_it_is_an_error(inkwell: Call, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+
+    answered = inkwell("predict", tmp_path)
+
+    assert answered.exit_code == 1
+    assert answered.stderr == f"Error: {tmp_path} has no picture, .npy, IDX or JSON file in it\n"
 
 
 def test_no_service_is_said_once_however_many_files(free_port: int, inkwell: Call) -> None:
@@ -181,6 +210,36 @@ def test_train_turns_options_into_keys_of_the_config(service: Any, inkwell: Call
             {"type": "dense", "units": 10},
         ],
     }
+
+
+def test_set_reaches_every_key_and_wins(service: Any, inkwell: Call) -> None:
+    service.on("POST /api/v1/jobs", job("queued"), 202)
+
+    inkwell(
+        *("train", "--epochs", 3, "--set", "optimizer.learning_rate=0.01", "--set", "epochs=5"),
+        *(
+            "--set",
+            "schedule=one_cycle",
+            "--set",
+            "schedule.warm_up=0.2",
+            "--set",
+            "augment.shift=2",
+        ),
+    )
+
+    assert posted(service) == {
+        **{"model": "digits", "dataset": "digits", "epochs": 5, "augment": {"shift": 2}},
+        "optimizer": {"type": "adam", "learning_rate": 0.01},
+        "schedule": {"type": "one_cycle", "warm_up": 0.2},
+    }
+
+
+@pytest.mark.parametrize("text", ["epochs", "=5", "optimizer.=1", ".a=1"])
+def test_a_set_that_is_none_is_a_usage_error(inkwell: Call, text: str) -> None:
+    answered = inkwell("train", "--set", text)
+
+    assert answered.exit_code == 2
+    assert "is not of the form key=value" in answered.stderr
 
 
 def test_train_options_win_over_the_file_and_keep_the_rest_of_it(
@@ -297,7 +356,177 @@ def test_a_refused_config_is_one_line_with_its_pointers(service: Any, inkwell: C
     assert answered.stderr == f"Error: {line}\n"
 
 
+# One job
+
+
+def test_a_job_is_a_line_whatever_its_state(service: Any, inkwell: Call) -> None:
+    service.on("GET /api/v1/jobs/j1", job("queued"))
+    service.on("GET /api/v1/jobs/j1", job("started", history=[epoch(1)]))
+    service.on("GET /api/v1/jobs/j1", job("finished", result={"version": 1, "promoted": True}))
+    service.on("GET /api/v1/jobs/j1", job("failed", error="No room"))
+
+    answered = [inkwell("job", "j1") for _ in range(4)]
+
+    assert [one.output.splitlines()[0] for one in answered] == [
+        "Job j1 is queued",
+        "Job j1 is started: epoch 1/2  loss 1.0000  validation accuracy 0.9000",
+        "digits version 1, promoted",
+        "Job j1 failed: No room",
+    ]
+    assert [one.exit_code for one in answered] == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("order", ["stop", "resume"])
+def test_orders_about_a_job_are_given(service: Any, inkwell: Call, order: str) -> None:
+    service.on(f"POST /api/v1/jobs/j1/{order}", job("started", stopping=order == "stop"), 202)
+
+    answered = inkwell("job", "j1", order)
+
+    assert answered.exit_code == 0, answered.output
+    assert answered.output.startswith("Job j1 is started")
+
+
+def test_an_order_that_does_not_fit_is_an_error(service: Any, inkwell: Call) -> None:
+    refusal = {"detail": "A job that is finished cannot be stopped."}
+    service.on("POST /api/v1/jobs/j1/stop", refusal, 409)
+
+    answered = inkwell("job", "j1", "stop")
+
+    assert (answered.exit_code, answered.stderr) == (1, f"Error: {refusal['detail']}\n")
+
+
+def test_the_log_of_a_job_is_its_story(service: Any, inkwell: Call) -> None:
+    story = [{"at": "2026-11-24T02:00:00Z", "event": "Enqueued."}]
+    service.on("GET /api/v1/jobs/j1", job("queued", story=story))
+
+    assert "Enqueued." in inkwell("job", "j1", "log").stdout
+    assert json.loads(inkwell("job", "j1", "log", "--json").stdout) == story
+
+
 # Everything
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("trin", "train"), ("promot", "promote"), ("model", "models")]
+)
+def test_a_typo_gets_the_nearest_command(inkwell: Call, typed: str, meant: str) -> None:
+    answered = inkwell(typed)
+
+    assert answered.exit_code == 2
+    assert f"No such command '{typed}'. Did you mean '{meant}'?" in answered.stderr
+
+
+def test_what_is_like_no_command_gets_none(inkwell: Call) -> None:
+    answered = inkwell("zzzz")
+
+    assert answered.exit_code == 2
+    assert "Did you mean" not in answered.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(inkwell: Call, shell: str) -> None:
+    answered = inkwell("completion", shell)
+
+    assert answered.exit_code == 0
+    assert "_INKWELL_COMPLETE" in answered.stdout
+
+
+def test_completion_knows_the_commands(inkwell: Call) -> None:
+    words = {"_INKWELL_COMPLETE": "bash_complete", "COMP_WORDS": "inkwell pro", "COMP_CWORD": "1"}
+
+    answered = subprocess.run(
+        [sys.executable, "-m", "inkwell"],
+        env=os.environ | words,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert answered.stdout == "plain,promote\n"
+
+
+def test_bench_prints_what_a_service_answers(service: Any, inkwell: Call) -> None:
+    predicting(service)
+
+    answered = inkwell("bench", "--seconds", 0.2, "--connections", 2, "--batch", 3, "--json")
+
+    assert answered.exit_code == 0, answered.output
+    (measured,) = json.loads(answered.stdout)
+    assert measured["batch"] == 3
+    assert measured["images_per_second"] == pytest.approx(3 * measured["requests_per_second"])
+    assert len(service.requests[0][2]) == 3 * 784
+
+
+def test_bench_ends_with_what_the_service_refuses(service: Any, inkwell: Call) -> None:
+    service.on("POST /api/v1/models/digits/predict", {"detail": "No version is live."}, 503)
+
+    answered = inkwell("bench", "--seconds", 5)
+
+    assert (answered.exit_code, answered.stderr) == (1, "Error: No version is live.\n")
+
+
+READY = {"ready": True, "model": "digits", "version": 2, "reason": None, "refused": []}
+WORKER = {"name": "w", "born_at": None, "seen_at": None, "job_id": None}
+
+
+def findings(inkwell: Call, code: int, **options: Any) -> dict[str, tuple[str, str]]:
+    answered = inkwell("doctor", "--json", **options)
+    assert answered.exit_code == code, answered.output
+    return {one["what"]: (one["state"], one["finding"]) for one in json.loads(answered.stdout)}
+
+
+def test_doctor_finds_nothing_where_all_is_well(service: Any, inkwell: Call) -> None:
+    service.on("GET /livez", {"status": "alive"})
+    service.on("GET /readyz", READY)
+    service.on("GET /api/v1/system", {"waiting": {"normal": 1}, "workers": [WORKER]})
+
+    found = findings(inkwell, 0, env={"INKWELL_ADMIN_TOKEN": "secret"})
+
+    assert {state for state, _ in found.values()} == {"ok"}
+    assert found["model"][1] == "digits version 2 answers"
+    assert set(found) >= {"store", "disk", "admin token", "BLAS threads", "Redis", "workers"}
+
+
+def test_doctor_says_what_is_wrong_and_ends_with_one(service: Any, inkwell: Call) -> None:
+    service.on("GET /livez", {"status": "alive"})
+    service.on("GET /readyz", READY | {"ready": False, "reason": "None is live."}, 503)
+    service.on("GET /api/v1/system", {"waiting": {"normal": 1}, "workers": []})
+
+    found = findings(inkwell, 1, env={"OPENBLAS_NUM_THREADS": "4096"})
+
+    assert found["model"] == ("wrong", "digits: None is live.")
+    assert found["workers"][0] == "wrong"
+    assert found["BLAS threads"][0] == "mind"
+    assert found["admin token"][0] == "mind"
+
+
+def test_doctor_tells_of_redis_and_of_a_service_that_is_away(
+    service: Any, inkwell: Call, free_port: int
+) -> None:
+    service.on("GET /livez", {"status": "alive"})
+    service.on("GET /readyz", READY)
+    service.on("GET /api/v1/system", {"waiting": None, "workers": None})
+
+    assert findings(inkwell, 1)["Redis"] == ("wrong", "the service cannot reach it")
+    away = inkwell("--url", f"http://127.0.0.1:{free_port}", "doctor")
+    assert away.exit_code == 1
+    assert "start one with `inkwell up`" in away.stdout
+
+
+def test_the_versions_of_a_model_are_listed(service: Any, inkwell: Call) -> None:
+    row = {
+        **{"version": 2, "aliases": ["live"], "test_accuracy": 0.98, "dataset": "mnist"},
+        **{"parameters": 109386, "parent": 1, "created_at": "2026-11-24T02:00:00Z"},
+    }
+    damaged = {"version": 1, "aliases": [], "error": "Its manifest is no JSON."}
+    page = {"versions": [row, damaged], "next_cursor": None}
+    service.on("GET /api/v1/models/digits/versions?limit=20", page)
+
+    lines = inkwell("versions", "digits").stdout.splitlines()
+
+    assert lines[1].split()[:6] == ["2", "live", "0.9800", "mnist", "109386", "1"]
+    assert "Its manifest is no JSON." in lines[2]
+    assert json.loads(inkwell("versions", "digits", "--json").stdout) == page
 
 
 def test_a_bad_setting_is_one_line(inkwell: Call) -> None:
