@@ -17,7 +17,7 @@ REPORT = (OCTETS, JSON, "image/png", "image/svg+xml", PLAIN)  # what a report's 
 PAGE_FILES = ("text/css", "text/javascript", "image/svg+xml")
 
 UNKNOWN = (404, 503)  # no such model or version, or it is refused
-WRONG_BODY = (400, 413, 415, 422, 503)
+WRONG_BODY = (400, 408, 413, 415, 422, 429, 503)
 ADMIN = (401, 403, 503)
 QUEUE = (503,)
 _MOVING = (400, 404, 409, 412, 413, 422, 507, *ADMIN)

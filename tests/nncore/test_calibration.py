@@ -101,21 +101,23 @@ def test_calibrated_probabilities_are_right_as_often_as_they_say():
 
 @pytest.mark.parametrize("loss", [SumOfSquares(), MeanSquaredError()])
 def test_where_probabilities_are_shares_there_is_no_temperature(loss):
-    assert fit_temperature(*drawn(2.0, rows=50), loss) is None
+    assert fit_temperature(*drawn(2.0, rows=500), loss) is None
 
 
-def test_without_rows_or_mistakes_there_is_no_temperature():
-    logits, _ = drawn(1.0, rows=50)
+def test_without_mistakes_or_with_too_few_rows_there_is_no_temperature():
+    logits, labels = drawn(3.0, rows=500)
     softmax = SoftmaxCrossEntropy()
 
-    assert fit_temperature(logits[:0], np.zeros(0, int), softmax) is None
+    assert fit_temperature(logits, labels, softmax) is not None
+    assert fit_temperature(logits[1:], labels[1:], softmax) is None
+    assert fit_temperature(logits[:0], labels[:0], softmax) is None
     assert fit_temperature(logits, logits.argmax(axis=1), softmax) is None
 
 
 def test_a_temperature_stays_within_its_bounds():
-    logits = np.array([[5.0, 0.0]] * 50)
+    logits = np.array([[5.0, 0.0]] * 500)
 
-    found = fit_temperature(logits, np.array([1] * 50), SoftmaxCrossEntropy())
+    found = fit_temperature(logits, np.array([1] * 500), SoftmaxCrossEntropy())
 
     assert found == pytest.approx(20, rel=0.01)
     assert math.isfinite(found)
