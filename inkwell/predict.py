@@ -21,6 +21,9 @@ MAGIC = {
     b"\xff\xd8\xff": "image/jpeg",
     b"GIF8": "image/gif",
     b"BM": "image/bmp",
+    b"II*\x00": "image/tiff",
+    b"MM\x00*": "image/tiff",
+    b"PK\x03\x04": "application/zip",
     b"\x93NUMPY": "application/x-npy",
     b"\x00\x00\x08": "application/x-idx",  # unsigned bytes; the next byte counts dimensions
     b"{": "application/json",
@@ -45,7 +48,7 @@ def content_type(content: bytes) -> str:
     for magic, kind in MAGIC.items():
         if head.startswith(magic):
             return kind
-    raise UnknownKind("is no picture, .npy, IDX or JSON file" if content else "is empty")
+    raise UnknownKind("is no picture, zip, .npy, IDX or JSON file" if content else "is empty")
 
 
 def _unzipped_head(content: bytes) -> bytes:
@@ -72,10 +75,12 @@ def predict(
 ) -> None:
     """Say which digits pictures, .npy and IDX files (gzipped or not) show; `-` reads stdin.
 
-    Of a folder, all files in it that are such. Exits with 1 where a file could not be answered.
+    Of a zip all pictures, of a folder all files in it that are such. Exits with 1 where a file
+    could not be answered.
     """
     answers: list[tuple[str, Answer]] = []
     names = [name for given in files for name in _in_folder(given)]
+    failed = False
     with (
         Client.from_settings(settings) as client,
         counting_bar("asking", len(names)) as move_on,
@@ -90,7 +95,11 @@ def predict(
             except (OSError, UnknownKind, ServiceError) as error:
                 reason = error.strerror if isinstance(error, OSError) else error
                 click.echo(f"Error: {name}: {reason}", err=True)
+                failed = True
                 continue
+            for refused in answer.get("refused", ()):
+                click.echo(f"Error: {name}: {refused['detail']}", err=True)
+                failed = True
             answers.append((name, answer))
             if as_json:
                 click.echo(json.dumps({"file": name} | answer, ensure_ascii=False))
@@ -98,7 +107,7 @@ def predict(
         _print_csv(answers)
     elif answers and not as_json:
         _print(answers)
-    if len(answers) < len(names):
+    if failed:
         sys.exit(1)
 
 
@@ -109,7 +118,7 @@ def _in_folder(name: str) -> list[str]:
         return [name]
     found = sorted(path for path in folder.rglob("*") if path.is_file() and _is_known(path))
     if not found:
-        raise InkwellError(f"{name} has no picture, .npy, IDX or JSON file in it")
+        raise InkwellError(f"{name} has no picture, zip, .npy, IDX or JSON file in it")
     return [str(path) for path in found]
 
 
@@ -145,7 +154,8 @@ def _rows(answers: list[tuple[str, Answer]]) -> Iterator[tuple[str, str, float]]
     for name, answer in answers:
         predictions = answer["predictions"]
         for row, prediction in enumerate(predictions):
-            where = name if len(predictions) == 1 else f"{name}[{row}]"
+            inside = prediction.get("picture", {}).get("file", row)
+            where = name if inside == 0 and len(predictions) == 1 else f"{name}[{inside}]"
             yield where, prediction["label"], prediction["probability"]
 
 

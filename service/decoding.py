@@ -24,7 +24,15 @@ RANGES = {"0-255": 255, "0-1": 1}
 
 
 def decode(content: Content, rows: Rows) -> Batch:
-    """Return the batch in a request's body.
+    """Return the whole batch in a request's body. Raises Problem, also for one file of many."""
+    batch = decode_readable(content, rows)
+    for refused in batch.refused:
+        raise refused.problem
+    return batch
+
+
+def decode_readable(content: Content, rows: Rows) -> Batch:
+    """Return the batch in a request's body; of several files those that can be read.
 
     Raises
     ------

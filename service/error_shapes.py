@@ -60,9 +60,14 @@ class Written(NamedTuple):
     media_type: str
 
 
+def problem_type(kind: str) -> str:
+    """Return the URN of a kind of problem."""
+    return f"urn:inkwell:problem:{kind}"
+
+
 def _problem(fault: Fault) -> dict[str, Any]:
     document: dict[str, Any] = {
-        "type": f"urn:inkwell:problem:{fault.kind}",
+        "type": problem_type(fault.kind),
         "title": fault.kind.replace("-", " ").capitalize(),
         "status": fault.status,
         "detail": fault.detail,

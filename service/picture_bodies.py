@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from werkzeug.http import parse_options_header
 
 from nncore.framing import SIDE
 from service import picture_files
-from service.batches import Batch, text_options
+from service.batches import Batch, Refused, text_options
 from service.bodies import Content
 from service.pictures import read_picture
 from service.problems import Problem
@@ -33,15 +32,25 @@ class File(NamedTuple):
     name: str
     content: bytes
 
+    @property
+    def named(self) -> dict[str, Any]:
+        """What tells of a prediction that it is of this file."""
+        return {"file": self.name} if self.name else {}
+
+    def blamed(self, problem: Problem) -> Problem:
+        """Return the problem with the name of this file before it."""
+        detail = f"{self.name}: {problem.detail}" if self.name else problem.detail
+        return Problem(problem.status, problem.kind, detail)
+
 
 def decode_pictures(content: Content, rows: Rows) -> Batch:
-    """Return a row for each picture in a body of one of `MEDIA_TYPES`.
+    """Return a row for each picture that can be read in a body of one of `MEDIA_TYPES`.
 
     Raises
     ------
     Problem
         400 where the body is not what its Content-Type says; 413 where there are too many files,
-        bytes or pixels; 422 where a picture shows no digit. It names the file.
+        bytes or pixels; where no picture can be read, what is wrong with the first.
     """
     if rows.side != SIDE:
         detail = f"Expected rows of {rows.expected}: this version does not take pictures of digits."
@@ -51,25 +60,23 @@ def decode_pictures(content: Content, rows: Rows) -> Batch:
         raise Problem(422, "empty-batch", "Expected at least one picture; there is none.")
     _check_count(len(files))
     rows.check_count(len(files))
-    pixels, pictures = zip(*_read(files), strict=True)
-    return Batch(np.stack(pixels), "0-255", options, pictures)
-
-
-def _read(files: list[File]) -> Iterator[tuple[Any, dict[str, Any]]]:
-    left = MOST_PIXELS
-    for name, content in files:
+    pixels, pictures, refused, left = [], [], [], MOST_PIXELS
+    for file in files:
         try:
-            picture = picture_files.open_picture(content)
+            picture = picture_files.open_picture(file.content)
             left -= picture.width * picture.height
-            if left < 0:
-                detail = f"Expected at most {MOST_PIXELS:,} pixels in all pictures together."
-                raise Problem(413, "pictures-too-large", detail)
-            reading = read_picture(picture)
+            if left >= 0:
+                reading = read_picture(picture)
+                pixels.append(reading.pixels)
+                pictures.append(file.named | reading.picture)
         except Problem as problem:
-            if name:
-                raise Problem(problem.status, problem.kind, f"{name}: {problem.detail}") from None
-            raise
-        yield reading.pixels, ({"file": name} if name else {}) | reading.picture
+            refused.append(Refused(file.name, file.blamed(problem)))
+        if left < 0:
+            detail = f"Expected at most {MOST_PIXELS:,} pixels in all pictures together."
+            raise file.blamed(Problem(413, "pictures-too-large", detail))
+    if not pixels:
+        raise refused[0].problem
+    return Batch(np.stack(pixels), "0-255", options, tuple(pictures), tuple(refused))
 
 
 def _unpacked(content: Content) -> tuple[list[File], dict[str, Any]]:

@@ -12,7 +12,8 @@ from nncore.specs import describe, escape, unknown
 from service.answers import to_json
 from service.batches import Batch, text_options
 from service.bodies import Content
-from service.decoding import decode
+from service.decoding import decode_readable
+from service.error_shapes import problem_type
 from service.predictor import Asked, Dialect, Encoded, Prediction, Predictor
 from service.problems import Problem
 from service.shapes import Rows
@@ -44,7 +45,7 @@ def predictor() -> Predictor:
 
 
 def _decode(content: Content, rows: Rows) -> Batch:
-    batch = decode(content, rows)
+    batch = decode_readable(content, rows)
     return batch._replace(options=text_options(content.query) | batch.options)
 
 
@@ -57,6 +58,11 @@ def _encode(prediction: Prediction) -> Encoded:
         "labels": served.labels,
         "pixel_range": batch.pixel_range,
     }
+    if batch.refused:
+        head["refused"] = [
+            {"file": file, "type": problem_type(problem.kind), "detail": problem.detail}
+            for file, problem in batch.refused
+        ]
     rows = _rows(_columns(prediction, outputs, top_k))
     return Encoded(b'%b,"predictions":[%b]}' % (to_json(head)[:-1], rows))
 

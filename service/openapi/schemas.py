@@ -109,6 +109,7 @@ SCHEMAS: dict[str, Schema] = {
         )
     ),
     "Predictions": thing(
+        {"refused": listing(thing(file=TEXT, type=TEXT, detail=TEXT))},
         model=TEXT,
         version=WHOLE,
         labels=listing(TEXT),

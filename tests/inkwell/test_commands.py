@@ -20,6 +20,9 @@ PICTURES = {
     "7.webp": (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "image/webp"),
     "7.bmp": (b"BM\x00", "image/bmp"),
     "7.gif": (b"GIF89a", "image/gif"),
+    "7.tiff": (b"II*\x00\x08", "image/tiff"),
+    "motorola.tif": (b"MM\x00*\x00", "image/tiff"),
+    "all.zip": (b"PK\x03\x04\x14", "application/zip"),
     "rows.npy": (b"\x93NUMPY\x01\x00", "application/x-npy"),
     "t10k-images-idx3-ubyte": (b"\x00\x00\x08\x03\x00", "application/x-idx"),
     "t10k-images-idx3-ubyte.gz": (
@@ -102,10 +105,28 @@ def test_predict_goes_on_past_files_that_it_cannot_send(
     assert answered.exit_code == 1
     assert answered.stderr.splitlines() == [
         f"Error: {tmp_path}/missing.png: No such file or directory",
-        f"Error: {tmp_path}/notes.txt: is no picture, .npy, IDX or JSON file",
+        f"Error: {tmp_path}/notes.txt: is no picture, zip, .npy, IDX or JSON file",
         f"Error: {tmp_path}/empty.png: is empty",
     ]
     assert "0.9981" in answered.stdout
+
+
+def test_predict_names_the_files_of_a_zip_and_those_that_were_refused(
+    service: Any, inkwell: Call, tmp_path: Path
+) -> None:
+    (tmp_path / "all.zip").write_bytes(PICTURES["all.zip"][0])
+    answer = {
+        **{"model": "digits", "version": 3},
+        "predictions": [ONE | {"picture": {"file": "a.png"}}],
+        "refused": [{"file": "b.png", "detail": "b.png: Expected a whole picture."}],
+    }
+    service.on("POST /api/v1/models/digits/predict", answer)
+
+    answered = inkwell("predict", tmp_path / "all.zip")
+
+    assert answered.exit_code == 1
+    assert answered.stderr == f"Error: {tmp_path}/all.zip: b.png: Expected a whole picture.\n"
+    assert f"{tmp_path}/all.zip[a.png]" in answered.stdout
 
 
 def test_predict_names_the_file_that_the_service_refuses(
@@ -157,7 +178,9 @@ def test_a_folder_with_nothing_in_it_is_an_error(inkwell: Call, tmp_path: Path) 
     answered = inkwell("predict", tmp_path)
 
     assert answered.exit_code == 1
-    assert answered.stderr == f"Error: {tmp_path} has no picture, .npy, IDX or JSON file in it\n"
+    assert (
+        answered.stderr == f"Error: {tmp_path} has no picture, zip, .npy, IDX or JSON file in it\n"
+    )
 
 
 def test_no_service_is_said_once_however_many_files(free_port: int, inkwell: Call) -> None:

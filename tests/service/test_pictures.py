@@ -370,7 +370,7 @@ WHOLE = file_of(THREE)
         (b"hello", "application/zip", 400, "no whole zip"),
         (zipped({}), "application/zip", 422, "at least one picture"),
         (
-            zipped({"a.png": WHOLE, "b.png": b"hello"}),
+            zipped({"b.png": b"hello", "c.png": b""}),
             "application/zip",
             400,
             "b.png: Expected",
@@ -386,6 +386,33 @@ def test_wrong_pictures_are_told(client, body, content_type, status, words):
 
     assert answer.status_code == status, answer.text
     assert words in answer.json["detail"]
+
+
+def test_files_that_cannot_be_read_are_named_and_the_others_answered(client):
+    blank = file_of(Image.new("L", (50, 50), 255))
+    files = {"a.png": WHOLE, "b.png": b"hello", "c.png": blank, "d.png": WHOLE}
+    form = {"file": [(io.BytesIO(content), name) for name, content in files.items()]}
+
+    for sent in ({"data": zipped(files), "content_type": "application/zip"}, {"data": form}):
+        answer = client.post(PREDICT, **sent)
+
+        assert answer.status_code == 200, answer.text
+        read = [prediction["picture"]["file"] for prediction in answer.json["predictions"]]
+        assert read == ["a.png", "d.png"]
+        assert [(each["file"], each["type"].split(":")[-1]) for each in answer.json["refused"]] == [
+            ("b.png", "not-a-picture"),
+            ("c.png", "blank-picture"),
+        ]
+        assert answer.json["refused"][0]["detail"].startswith("b.png: Expected a whole picture")
+
+
+def test_a_dialect_that_cannot_name_files_refuses_them_all(client):
+    body = zipped({"a.png": WHOLE, "b.png": b"hello"})
+
+    answer = client.post("/invocations", data=body, content_type="application/zip")
+
+    assert answer.status_code == 400
+    assert answer.json["message"].startswith("b.png: Expected")
 
 
 def test_a_file_in_another_field_of_the_form_is_told(client):
