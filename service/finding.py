@@ -14,7 +14,7 @@ STRONGEST = 99.7  # percentile of the strength that counts as the strongest
 LEAST_PIXELS = 20
 AT_EDGE = 0.1  # what the edge cuts off is seldom meant
 SLENDER = 5.0  # times as long as its strokes are wide: what is at least so counts in full
-NEAR = 0.2  # of the larger one's size: how far away from each other two pieces may be
+NEAR = 0.25  # of the larger one's size: how far away from each other two pieces may be
 ALIKE = 0.6  # how strong and how sharp a piece must be, as a share of the largest one's
 RING = 4  # pixels: how far around a digit its paper is looked at
 PIECE = 0.03  # how many pixels it must have, as a share of the largest one's
@@ -117,7 +117,7 @@ def _digit(pieces: Pieces, ink: Ink, expected: Floats | None) -> Digit:
     mask = found.mask(chosen, ink.strength.shape)
     score = float(pieces.score[main]) * _lies_on_paper(ink, mask) ** 3
     if expected is not None:
-        score *= float(expected[mask].sum() / expected.sum())
+        score *= float(expected[mask].sum() / expected.sum()) ** 2
     return Digit(
         score,
         strength,

@@ -117,7 +117,7 @@ def _look(image: Image.Image) -> Sight:
     # Broad strokes are believed less, unless ink is as light or dark as the whole picture says.
     for window, stoutest, weight, trust in (
         (round(FINE_STROKE * COARSE), 2.0, 1.0, 0.4),
-        (round(BROAD_STROKE * COARSE), 3.0, 0.4, 0.9),
+        (round(BROAD_STROKE * COARSE), 3.0, 0.33, 0.9),
     ):
         for is_light in (False, True):
             for digit in _digits(find_ink(picture, window, light=is_light), stoutest):
