@@ -61,14 +61,14 @@ def frame(ink: Floats) -> Framed:
     box = (int(x[0]), int(y[0]), digit.shape[1], digit.shape[0])
     scale = BOX / max(digit.shape)
     height, width = (max(1, round(length * scale)) for length in digit.shape)
-    digit = _resampling(digit.shape[0], height) @ digit @ _resampling(digit.shape[1], width).T
+    digit = resampling(digit.shape[0], height) @ digit @ resampling(digit.shape[1], width).T
     top, left = (_corner(digit.sum(axis=axis)) for axis in (1, 0))
     framed[top : top + height, left : left + width] = digit
     pixels = np.clip(np.rint(framed * (255 / digit.max())), 0, 255).astype(np.uint8)
     return Framed(pixels, box, scale, (left - box[0] * scale, top - box[1] * scale))
 
 
-def _resampling(length: int, wanted: int) -> Floats:
+def resampling(length: int, wanted: int) -> Floats:
     """Return the matrix (wanted, length) that resamples a line with a triangle filter.
 
     The filter is as wide as one wanted pixel where lines shrink, so nothing is skipped.

@@ -14,10 +14,10 @@ import numpy as np
 from sklearn.datasets import fetch_openml, load_digits
 from sklearn.model_selection import train_test_split
 
-from nncore.arrays import Pixels
+from nncore.arrays import Floats, Pixels
 from nncore.durable import sync_folder
 from nncore.errors import InkwellError
-from nncore.framing import frame_digit
+from nncore.framing import frame_digit, resampling
 from nncore.idx import IdxError, read_idx
 from nncore.manifest import now
 from nncore.training import Examples
@@ -32,6 +32,9 @@ MNIST_FILES = {
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 DIGITS_TEST_SHARE = 0.2
+DIGITS_FULL_INK = 16
+LARGE = 64, 80  # scikit-learn's are narrower than MNIST's for their height
+STROKE_INK, STROKE_EDGE = 0.6, 0.3  # share of ink at a stroke's edge, and how much it fades there
 DIGITS_SPLIT_SEED = 0  # fixed, so that all versions are measured on the same images
 
 
@@ -70,9 +73,9 @@ def load(name: str, settings: Settings) -> Dataset:
 
 
 def load_digits_framed(settings: Settings) -> Dataset:
-    """Return scikit-learn's 1,797 digits, 8x8, brought to MNIST's framing; a fifth is the test."""
+    """Return scikit-learn's 1,797 digits, 8x8, brought to MNIST's form; a fifth is the test."""
     bunch = load_digits()
-    pixels = np.stack([frame_digit(image).reshape(-1) for image in bunch.images])
+    pixels = np.stack([frame_digit(written_large(image)).reshape(-1) for image in bunch.images])
     split = train_test_split(
         pixels,
         bunch.target.astype(np.int64),
@@ -81,6 +84,17 @@ def load_digits_framed(settings: Settings) -> Dataset:
         stratify=bunch.target,
     )
     return Dataset("digits", Examples(split[0], split[2]), Examples(split[1], split[3]))
+
+
+def written_large(image: Floats) -> Floats:
+    """Return one of scikit-learn's digits as a pen's strokes, 0 to 1: float array (64, 80).
+
+    Their pixels count the ink, 0 to 16, of an eighth of the digit's height and width. Strokes go
+    where the ink between those is dense enough.
+    """
+    down, across = (resampling(len(image), length) for length in LARGE)
+    ink = down @ (image / DIGITS_FULL_INK) @ across.T
+    return np.clip((ink - STROKE_INK) / STROKE_EDGE + 0.5, 0, 1)
 
 
 def load_mnist(settings: Settings) -> Dataset:

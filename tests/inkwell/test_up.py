@@ -66,7 +66,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, start_for_module: Any) -> St
         # A file of the person's own that happens to have this name is not run.
         (start_for_module.folder / f"{name}.py").write_text("raise SystemExit('mine')\n")
     stack = Stack(start_for_module, environment(tmp_path_factory.mktemp("up") / "var"))
-    stack.up.wait_for(READY, seconds=90)
+    stack.up.wait_for(READY, seconds=180)
     return stack
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from nncore.framing import frame_digit
 from tests.pictures.strokes import draw_digit, trace_digit
 
 PAPERS = {
@@ -51,20 +52,30 @@ CHALKS = {
 
 
 class Photograph(NamedTuple):
-    """A picture's file, its label, how it was made, and the digit on its own: ink (side, side)."""
+    """A picture's file, its label, how it was made, and the digit as MNIST would have it."""
 
     content: bytes
     label: int
-    kind: str
-    ink: np.ndarray
+    traits: tuple[str, ...]
+    clean: np.ndarray
 
 
-def photograph(digit, label, rng):
-    """Return a picture of a digit: a photograph three times of four, else a drawing on a screen.
+def photographs(count, seed, images=None, labels=None):
+    """Yield pictures of digits; three of five from `images` (n, 28, 28), if given.
 
-    `digit` is an MNIST image, or None: then it is written with a pen's strokes.
+    The others are written with a pen's strokes. Of four, three are photographs, one is a drawing
+    on a screen. Any `count` begins with the same pictures.
     """
-    return (screen if rng.random() < 0.25 else camera)(digit, label, rng)
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        traced = rng.random() < 0.6 and images is not None
+        chosen = int(rng.integers(1 << 30))
+        digit = images[chosen % len(images)] if traced else None
+        label = int(labels[chosen % len(images)]) if traced else chosen % 10
+        content, traits, ink = (screen if rng.random() < 0.25 else camera)(digit, label, rng)
+        origin = "MNIST's digits" if traced else "written by program"
+        clean = digit if traced else frame_digit(ink)
+        yield Photograph(content, label, (origin, *traits), clean)
 
 
 def written(digit, label, side, thickness, rng):
@@ -92,7 +103,7 @@ def screen(digit, label, rng):
     elif style == 1:  # strokes on a transparent canvas
         alpha = np.rint(sheet * 255).astype(np.uint8)
         rgba = np.dstack([np.broadcast_to(dark, (*sheet.shape, 3)).astype(np.uint8), alpha])
-        return Photograph(saved(Image.fromarray(rgba), "PNG", rng), label, "transparent", ink)
+        return saved(Image.fromarray(rgba), "PNG", rng), ("screen", "transparent"), ink
     elif style == 2:  # any colours
         paper = rng.integers(120, 256, 3)
         picture = compose(sheet, paper, dark)
@@ -102,7 +113,8 @@ def screen(digit, label, rng):
     if rng.random() < 0.3:
         image = image.convert("L")
     form = rng.choice(["PNG", "PNG", "JPEG", "WEBP", "BMP", "GIF"])
-    return Photograph(saved(image, form, rng), label, f"screen {side}", ink)
+    size = "below 64 pixels" if side < 64 else "64 pixels and more"
+    return saved(image, form, rng), ("screen", f"screen, {size}"), ink
 
 
 def camera(digit, label, rng):
@@ -134,12 +146,15 @@ def camera(digit, label, rng):
         paper = paper + 30 * rng.random() * noise(shape, long / 12, rng)[..., None]
     picture = compose(np.clip(sheet, 0, 1), paper, np.array(colour) * rng.uniform(0.8, 1.1))
     picture = picture.astype(np.float32) * light(shape, rng)[..., None] * tint(rng)
-    kind = f"{pen} on {support}, {lines}"
     image = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
-    if rng.random() < 0.6:
-        image, told = shot(image, corner, box, rng)
-        kind += told
-    return Photograph(developed(image, rng), label, kind, ink)
+    traits = ["camera", pen, f"on {support}", lines]
+    if rng.random() < 0.15:
+        image, more = close_by(image, corner, rng), ("close by",)
+    elif rng.random() < 0.6:
+        image, more = shot(image, corner, rng)
+    else:
+        more = ()
+    return developed(image, rng), (*traits, *more), ink
 
 
 def place(ink, shape, rng, *, margin):
@@ -246,7 +261,7 @@ def light(shape, rng):
     y, x = np.meshgrid(*(np.linspace(-1, 1, length) for length in shape), indexing="ij")
     angle, strength = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.35)
     bright = 1 - strength * (1 + np.cos(angle) * x + np.sin(angle) * y) / 2
-    bright *= 1 - rng.uniform(0, 0.2) * (x * x + y * y) / 2
+    bright *= 1 - rng.uniform(0, 0.4) * (x * x + y * y) / 2
     if rng.random() < 0.35:  # the shadow of a hand or a phone
         angle, at = rng.uniform(0, 2 * np.pi), rng.uniform(-0.8, 0.8)
         far = np.cos(angle) * x + np.sin(angle) * y + rng.uniform(0, 0.3) * np.sin(3 * x + 2 * y)
@@ -258,12 +273,20 @@ def tint(rng):
     return 1 + rng.normal(0, 0.05, 3)
 
 
-def shot(image, corner, box, rng):
+def close_by(image, corner, rng):
+    """Return the sheet cut off around the digit, which hardly has room in it."""
+    top, left, tall, wide = corner
+    room = rng.uniform(0.01, 0.12, 4) * max(tall, wide) + 1
+    edges = left - room[0], top - room[1], left + wide + room[2], top + tall + room[3]
+    return image.crop([round(np.clip(edges[i], 0, image.size[i % 2])) for i in range(4)])
+
+
+def shot(image, corner, rng):
     """Return the sheet as a camera sees it that is not held straight, perhaps with a table."""
     width, height = image.size
     top, left, tall, wide = corner
     free = min(top, left, height - top - tall, width - left - wide)
-    kind = ""
+    traits = ["tilted"]
     canvas, offset = image, 0
     if rng.random() < 0.45:
         offset = round(rng.uniform(0.03, 0.3) * min(image.size))
@@ -276,9 +299,9 @@ def shot(image, corner, box, rng):
         table = np.clip(colour * (0.6 + grain)[..., None], 0, 255).astype(np.uint8)
         canvas = Image.fromarray(table)
         canvas.paste(image, (offset, offset))
-        kind = ", table"
+        traits.append("table around it")
         free += offset
-    reach = min(0.08 * min(canvas.size), 0.6 * free)
+    reach = max(0, min(0.08 * min(canvas.size), 0.6 * free))
     size = np.array(canvas.size)
     corners = np.array([(0, 0), (0, 1), (1, 1), (1, 0)]) * size
     angle = np.radians(rng.normal(0, 4))
@@ -286,7 +309,7 @@ def shot(image, corner, box, rng):
     seen = (corners - size / 2) @ turn.T + size / 2 + rng.uniform(-reach, reach, (4, 2))
     seen = np.clip(seen, 0, size)
     # A cut through the sheet's edges, so that the table may be on one side only.
-    if kind and rng.random() < 0.5:
+    if offset and rng.random() < 0.5:
         cut = rng.uniform(0, offset, 4)
         seen[:, 0] = np.clip(seen[:, 0], cut[0], size[0] - cut[1])
         seen[:, 1] = np.clip(seen[:, 1], cut[2], size[1] - cut[3])
@@ -297,7 +320,7 @@ def shot(image, corner, box, rng):
             tuple(seen.ravel()),
             Image.Resampling.BICUBIC,
         ),
-        kind + ", tilted",
+        traits,
     )
 
 
@@ -317,6 +340,6 @@ def developed(image, rng):
 
 def saved(image, form, rng):
     stream = io.BytesIO()
-    options = {"quality": int(rng.integers(40, 96))} if form in ("JPEG", "WEBP") else {}
+    options = {"quality": int(rng.integers(25, 96))} if form in ("JPEG", "WEBP") else {}
     image.save(stream, str(form), **options)
     return stream.getvalue()

@@ -25,7 +25,9 @@ def test_digits_are_brought_to_mnists_framing(tmp_path):
     for axis in (1, 2):
         mass = images.sum(axis=3 - axis)
         centres = (mass * middles).sum(axis=1) / mass.sum(axis=1)
-        assert 13.99 <= centres.min() <= centres.max() <= 15.01  # MNIST: 14 to 15, but for rounding
+        # MNIST: 14 to 15, but for rounding, and for a digit that would stand out of the picture.
+        assert 13.75 <= centres.min() <= centres.max() <= 15.01
+        assert (centres < 13.99).sum() <= 1
     assert (images.max(axis=(1, 2)) == 255).all()
     assert not images[:, 0].any()
 
