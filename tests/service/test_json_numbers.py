@@ -120,3 +120,22 @@ def test_what_is_found_is_what_stands_there_whatever_the_body(
         assert np.array(value).shape == found.shape
         assert found.numbers.tolist() == flat(value)
         assert at(found.others, found.place) is None
+
+
+def test_bodies_that_come_one_after_another_are_read_by_one_parser(monkeypatch):
+    monkeypatch.setattr(json_numbers, "_idle", [])
+
+    for _ in range(3):
+        assert json_numbers.find_numbers(b'{"instances": [[1, 2]]}', ["/instances"])
+
+    assert len(json_numbers._idle) == 1
+
+
+def test_a_parser_that_had_to_read_a_long_body_as_a_whole_is_not_kept(monkeypatch):
+    monkeypatch.setattr(json_numbers, "_idle", [])
+    monkeypatch.setattr(json_numbers, "WHOLE_BELOW_BYTES", 0)
+    # The second key of this name lets the way in pieces give up.
+    body = b'{"instances": [[1, 2]], "others": {"instances": 3}}'
+
+    assert json_numbers.find_numbers(body, ["/instances"])
+    assert json_numbers._idle == []
