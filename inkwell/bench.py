@@ -76,7 +76,7 @@ def _ask(settings: Settings, model: str, batch: int, connections: int, seconds: 
             while not errors:
                 started = time.perf_counter()
                 try:
-                    client.predict(body, OCTETS, model=model)
+                    client.post_pixels(body, OCTETS, model=model)
                 except InkwellError as error:
                     errors.append(error)
                     return

@@ -5,10 +5,11 @@ import sys
 import click
 
 from inkwell.client import Answer, Client
+from inkwell.job_handle import ENDED
 from inkwell.listing import as_json
 from inkwell.settings import Settings
 from inkwell.tables import moment, print_json, print_table
-from inkwell.watching import ENDED, epoch_line, epochs, failure, outcome
+from inkwell.watching import epoch_line, epochs, failure, outcome
 
 
 @click.command(short_help="Show a job, stop it, let it go on.")

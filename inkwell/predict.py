@@ -3,7 +3,6 @@
 import csv
 import json
 import sys
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,51 +10,12 @@ import click
 
 from inkwell.client import Answer, Client, ServiceError
 from inkwell.errors import InkwellError
+from inkwell.kinds import UnknownKind, content_type
 from inkwell.progress import counting_bar
 from inkwell.settings import Settings
 from inkwell.tables import print_table
 
-# What a file is, by its first bytes; names can lie and standard input has none.
-MAGIC = {
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"GIF8": "image/gif",
-    b"BM": "image/bmp",
-    b"II*\x00": "image/tiff",
-    b"MM\x00*": "image/tiff",
-    b"PK\x03\x04": "application/zip",
-    b"\x93NUMPY": "application/x-npy",
-    b"\x00\x00\x08": "application/x-idx",  # unsigned bytes; the next byte counts dimensions
-    b"{": "application/json",
-    b"[": "application/json",
-}
-
 HEAD_BYTES = 4096  # of a file in a folder: enough to tell what it is
-GZIP_WRAPPER = 16 + zlib.MAX_WBITS  # what zlib calls a gzip header around the stream
-
-
-class UnknownKind(ValueError):  # noqa: N818 - reads as the sentence it is
-    """The bytes are none of the kinds that the service takes."""
-
-
-def content_type(content: bytes) -> str:
-    """Return the media type of a body by its first bytes."""
-    head = content[:16]
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
-    if head[:2] == b"\x1f\x8b" and _unzipped_head(content).startswith(b"\x00\x00\x08"):
-        return "application/x-idx"  # taken compressed, as MNIST comes
-    for magic, kind in MAGIC.items():
-        if head.startswith(magic):
-            return kind
-    raise UnknownKind("is no picture, zip, .npy, IDX or JSON file" if content else "is empty")
-
-
-def _unzipped_head(content: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=GZIP_WRAPPER).decompress(content, 16)
-    except zlib.error:
-        return b""
 
 
 @click.command(short_help="Say which digits files show.")
@@ -89,7 +49,7 @@ def predict(
             move_on()
             try:
                 content = _read(name)
-                answer = client.predict(
+                answer = client.post_pixels(
                     content, content_type(content), model=model or settings.model, version=version
                 )
             except (OSError, UnknownKind, ServiceError) as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from inkwell.calls import job_config
 from inkwell.client import Answer, Client
 from inkwell.errors import InkwellError
 from inkwell.progress import progress_bar
@@ -123,9 +124,7 @@ def train_config(
         config["network"] = network(hidden)
     for path, value in keys:
         _set(config, path, value)
-    # A preset names its data itself.
-    defaults = {"model": default_model} | ({} if "preset" in config else {"dataset": "digits"})
-    return defaults | config
+    return job_config(default_model, config)
 
 
 def network(widths: list[int]) -> list[Answer]:

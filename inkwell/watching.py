@@ -4,10 +4,9 @@ import time
 from collections.abc import Callable
 
 from inkwell.client import Answer, Client, ServiceError, ServiceUnreachable
+from inkwell.job_handle import ENDED, POLL_SECONDS
+from inkwell.transport import PASSING
 
-ENDED = {"finished", "failed", "stopped", "canceled"}
-PASSING = {429, 502, 503, 504}  # statuses of a service that is busy or just coming back
-POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 30.0
 
 

@@ -11,7 +11,7 @@ from inkwell.errors import InkwellError
 
 @pytest.fixture
 def client(service: Any) -> Iterator[Client]:
-    with Client(service.url, "token", timeout=2) as client:
+    with Client(service.url, "token", timeout=2, retries=0) as client:
         yield client
 
 
@@ -99,7 +99,7 @@ def test_the_token_is_sent_as_a_bearer(service: Any, client: Client) -> None:
 def test_predict_sends_the_bytes_as_they_are(service: Any, client: Client) -> None:
     service.on("POST /api/v1/models/digits/versions/live/predict", {"predictions": []})
 
-    client.predict(b"\x00\xff", "application/octet-stream", model="digits", version="live")
+    client.post_pixels(b"\x00\xff", "application/octet-stream", model="digits", version="live")
 
     _, headers, body = service.requests[-1]
     assert (headers["Content-Type"], body) == ("application/octet-stream", b"\x00\xff")

@@ -19,7 +19,7 @@ function row(job) {
   return element("tr", {},
     element("td", {}, element("a", { href: page("jobs", job.id) }, `${config.model} on ${config.dataset}`)),
     element("td", {}, statusOf(job)),
-    element("td", {}, job.status === "started"
+    element("td", { className: "whole" }, job.status === "started"
       ? element("progress", { max: 1, value: progress?.fraction ?? 0, ariaLabel: `${done} of ${config.epochs} epochs` })
       : `${done || (result ? config.epochs : 0)} of ${config.epochs}`),
     element("td", { className: "number" }, percent(result?.test_accuracy ?? progress?.validation_accuracy, 2)),

@@ -48,12 +48,12 @@ function version(row) {
     change("PUT", address("models", model, "aliases", "live"), { version: number, reason, actor: ACTOR }));
   const isLive = row.aliases.includes("live");
   return element("tr", {},
-    element("td", {}, element("a", { href: page("models", model, "versions", number) }, `Version ${number}`), " ",
+    element("td", {}, element("a", { className: "whole", href: page("models", model, "versions", number) }, `Version ${number}`), " ",
       ...row.aliases.map((alias) => element("span", { className: `status ${alias}` }, alias))),
     element("td", { className: "number" }, percent(row.test_accuracy, 2)),
     element("td", {}, row.error ?? row.dataset),
     element("td", { className: "number when" }, count(row.parameters)),
-    element("td", { className: "when" }, row.parent ? `version ${row.parent}` : "the start"),
+    element("td", { className: "when" }, row.parent ? `version ${row.parent}` : "–"),
     element("td", { className: "when" }, moment(row.created_at)),
     element("td", { className: "number" }, isLive ? "" : promote));
 }
