@@ -112,11 +112,12 @@ def jobs(settings: Settings, status: str | None, limit: int, as_json: bool) -> N
 
 def _job_row(job: Answer) -> tuple[object, ...]:
     config, progress, result = job["config"], job.get("progress") or {}, job.get("result") or {}
+    datasets = config["dataset"]
     return (
         job["id"],
         job["status"],
         config["model"],
-        config["dataset"],
+        datasets if isinstance(datasets, str) else "+".join(datasets),
         f"{progress.get('epoch', 0)}/{epochs(job)}",
         reason(job) or result.get("test_accuracy"),
         moment(job["times"]["created_at"]),

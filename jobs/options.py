@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from nncore.config import TrainConfig
 from nncore.errors import ConfigError, FieldError
-from nncore.registry import Registry
 from nncore.resolve import resolve
 from nncore.specs import MAX_ERRORS, escape, from_json, require_number, run_checks, unknown, wrong
 
@@ -55,10 +55,10 @@ class JobOptions:
             require_number("memory_limit_mb", limit, at_least=1, at_most=MAX_MEMORY_MB)
 
 
-def read_job(body: Mapping[str, Any], registry: Registry) -> tuple[TrainConfig, JobOptions]:
+def read_job(body: Mapping[str, Any], store: Path) -> tuple[TrainConfig, JobOptions]:
     """Return what a body asks for: a TrainConfig's keys, and beside them those of JobOptions.
 
-    `registry` has the version that the job may be to start from.
+    `store` has the versions and data sets that the body may name.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def read_job(body: Mapping[str, Any], registry: Registry) -> tuple[TrainConfig, 
     read: list[Any] = []
     run_checks(
         lambda: _refuse_others(body, {*_names(TrainConfig), *_names(JobOptions)}),
-        lambda: read.append(resolve(config_part, registry)),
+        lambda: read.append(resolve(config_part, store)),
         lambda: read.append(from_json(JobOptions, options_part)),
     )
     config, options = read

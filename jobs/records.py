@@ -25,7 +25,6 @@ from jobs.index import JobIndex
 from jobs.options import NORMAL, PRIORITIES, JobOptions
 from jobs.training_job import TRAIN_TASK, TrainingJob
 from nncore.config import TrainConfig
-from nncore.datasets import DATASETS
 from nncore.estimate import speed_key
 from nncore.specs import to_json
 
@@ -102,7 +101,7 @@ class JobRecords:
         job: Any = queue.create_job(
             TRAIN_TASK,
             args=(config.to_dict(),),
-            description=f"train {config.model} on {config.dataset}",
+            description=f"train {config.model} on {'+'.join(config.datasets)}",
             meta={"sequence": self.index.next_number(), "options": to_json(options), **meta},
         )
         created: TrainingJob = job
@@ -120,7 +119,7 @@ class JobRecords:
 
     def speed_key(self, config: TrainConfig) -> str:
         """Return where it is kept how many rows a second such runs train on."""
-        return f"{self.prefix}:speed:{speed_key(config, DATASETS[config.dataset])}"
+        return f"{self.prefix}:speed:{speed_key(config)}"
 
     def queue_of(self, job: TrainingJob) -> Queue:
         """Return the queue that the job was put into."""

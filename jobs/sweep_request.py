@@ -4,12 +4,12 @@ import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from jobs.options import read_job
-from nncore.config import TrainConfig
 from nncore.errors import ConfigError, FieldError
-from nncore.registry import Registry
+from nncore.resolve import resolve
 from nncore.specs import describe, escape, from_json, require_number, run_checks, unknown, wrong
 
 MAX_TRIALS = 1_000
@@ -118,7 +118,7 @@ class SweepRequest:
         require_number("seed", self.seed, at_least=0, below=2**32)
 
 
-def read_sweep(body: object, registry: Registry) -> SweepRequest:
+def read_sweep(body: object, store: Path) -> SweepRequest:
     """Return the sweep that a body asks for, its base whole.
 
     Each value is tried alone in the base; that some do not go together shows when they meet.
@@ -130,7 +130,7 @@ def read_sweep(body: object, registry: Registry) -> SweepRequest:
     """
     request: SweepRequest = from_json(SweepRequest, body)
     try:
-        config, _ = read_job(request.base, registry)
+        config, _ = read_job(request.base, store)
     except ConfigError as error:
         inside = [FieldError(f"/base{e.pointer}", e.detail) for e in error.errors]
         raise ConfigError(inside) from None
@@ -139,7 +139,7 @@ def read_sweep(body: object, registry: Registry) -> SweepRequest:
     whole = config.to_dict()
     run_checks(
         *[
-            _check(_try, whole, name, value, f"/{request.kind}/{escape(name)}{place}")
+            _check(_try, store, whole, name, value, f"/{request.kind}/{escape(name)}{place}")
             for name, values in request.space.items()
             for place, value in _samples(values)
         ]
@@ -185,9 +185,9 @@ def _samples(values: Any) -> list[tuple[str, Any]]:
     return [(f"/{i}", value) for i, value in enumerate(values)]
 
 
-def _try(whole: dict[str, Any], name: str, value: Any, pointer: str) -> None:
+def _try(store: Path, whole: dict[str, Any], name: str, value: Any, pointer: str) -> None:
     try:
-        TrainConfig.from_dict(with_parameters(whole, {name: value}))
+        resolve(with_parameters(whole, {name: value}), store)
     except ConfigError as error:
         raise wrong(pointer, str(error)) from None
 

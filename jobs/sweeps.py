@@ -40,7 +40,8 @@ class Sweep:
     """A sweep's record.
 
     ``trials`` has, for each, its ``parameters`` and its ``job``, or the ``error`` that kept it from
-    becoming one. ``best`` is the job of the best trial, once all have ended.
+    becoming one; once all have ended also what those ``reached`` that ended well. ``best`` is then
+    the job of the best.
     """
 
     id: str
@@ -182,13 +183,14 @@ class Sweeps:
             return replace(ended, status=STOPPED)
         if sweep.status == PUBLISHING:
             return self._publish(sweep, next(job for job in jobs if job.id == sweep.best))
-        finished = [job for job in jobs if job.status is JobStatus.FINISHED]
-        if not finished:
+        reached = {job.id: job.outcome for job in jobs if job.status is JobStatus.FINISHED}
+        if not reached:
             return replace(ended, status=FAILED, error="None of the trials ended well.")
-        best = max(finished, key=lambda job: score(sweep.request.metric, job.outcome or {}))
+        best = max(reached, key=lambda job_id: score(sweep.request.metric, reached[job_id] or {}))
+        trials = [trial | {"reached": reached.get(trial.get("job", ""))} for trial in sweep.trials]
         if sweep.request.publish:
-            return replace(sweep, status=PUBLISHING, best=best.id)
-        return replace(ended, status=FINISHED, best=best.id)
+            return replace(sweep, status=PUBLISHING, best=best, trials=trials)
+        return replace(ended, status=FINISHED, best=best, trials=trials)
 
     def _publish(self, sweep: Sweep, best: TrainingJob) -> Sweep:
         """Queue the best trial once more, so that it publishes; see whether it has."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nncore.datasets import DATASETS
+from nncore.arrays import Shape
+from nncore.datasets import DATASETS, FEEDBACK, PICTURE, DatasetSpec
 from nncore.errors import ShapeError
 from nncore.layers import Dense, Layer, ReLU
 from nncore.names import check_model_name
@@ -16,6 +17,7 @@ from nncore.recipe import Recipe
 from nncore.specs import describe, from_json, require_number, run_checks, to_json, unknown, wrong
 
 PROMOTE = ("if_better", "always", "never")
+MAX_DATASETS = 8
 MAX_PARAMS = 20_000_000  # 80 MB of weights, four times that in training
 MAX_KEPT = 250_000_000  # 1 GB of what forward keeps, and as much again backward
 DEFAULT_NETWORK: tuple[Layer, ...] = (Dense(128), ReLU(), Dense(64), ReLU(), Dense(10))
@@ -29,8 +31,9 @@ class TrainConfig(Recipe):
     ----------
     model : str
         The name under which the version is published.
-    dataset : str
-        One of `DATASETS`.
+    dataset : str or tuple of str
+        What is trained on: names of `DATASETS` or of uploaded ones, or "feedback", the corrected
+        examples of `model`. The first says what is tested with.
     network : tuple of Layer
     seed : int
         Of initial weights, split and shuffling. Same seed, data and machine: same weights.
@@ -49,7 +52,7 @@ class TrainConfig(Recipe):
     """
 
     model: str
-    dataset: str
+    dataset: str | tuple[str, ...]
     network: tuple[Layer, ...] = DEFAULT_NETWORK
     seed: int = 0
     validation_fraction: float = 0.1
@@ -59,7 +62,7 @@ class TrainConfig(Recipe):
 
     def __post_init__(self) -> None:
         run_checks(
-            super().__post_init__, self._check_names, self._check_numbers, self._check_network
+            super().__post_init__, self._check_names, self._check_numbers, self._check_known_data
         )
 
     @classmethod
@@ -76,13 +79,24 @@ class TrainConfig(Recipe):
         return values
 
     @property
+    def datasets(self) -> tuple[str, ...]:
+        """The names of the data sets."""
+        return (self.dataset,) if isinstance(self.dataset, str) else self.dataset
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of one row; all uploaded data are pictures."""
+        known = DATASETS.get(self.datasets[0])
+        return known.input_shape if known else PICTURE
+
+    @property
     def start_version(self) -> int | None:
         """The number of the version to start from, as it stands in a queued job."""
         return None if self.start_from is None else int(self.start_from)
 
     def build_network(self, rng: np.random.Generator | None) -> Network:
         """Return the network for the data set's rows; `rng` draws its initial parameters."""
-        network = Network(self.network, DATASETS[self.dataset].input_shape)
+        network = Network(self.network, self.input_shape)
         if rng is not None:
             network.init(rng)
         return network
@@ -90,7 +104,7 @@ class TrainConfig(Recipe):
     def _check_names(self) -> None:
         run_checks(
             lambda: check_model_name(self.model, "/model"),
-            lambda: _check_known("dataset", "data set", self.dataset, DATASETS),
+            self._check_datasets,
             lambda: _check_known("promote", "way to promote", self.promote, PROMOTE),
             lambda: _check_known("preset", "preset", self.preset, (None, *PRESETS)),
         )
@@ -98,16 +112,33 @@ class TrainConfig(Recipe):
     def _check_numbers(self) -> None:
         require_number("seed", self.seed, at_least=0, below=2**63)
         require_number("validation_fraction", self.validation_fraction, at_least=0, below=1)
-        rows = DATASETS[self.dataset].train_rows if self.dataset in DATASETS else 1
-        if round(rows * self.validation_fraction) >= rows:
-            raise wrong("/validation_fraction", f"Of {rows:,} rows none is left to train on.")
         if self.early_stopping and not self.validation_fraction:
             raise wrong("/early_stopping", "It needs a validation_fraction above 0.")
 
-    def _check_network(self) -> None:
-        dataset = DATASETS.get(self.dataset)
-        if dataset is None:
-            return
+    def _check_datasets(self) -> None:
+        if not 1 <= len(self.datasets) <= MAX_DATASETS or len({*self.datasets}) < len(
+            self.datasets
+        ):
+            raise wrong("/dataset", f"Expected 1 to {MAX_DATASETS} names, each once.")
+        if self.datasets[0] == FEEDBACK:
+            detail = f'Feedback alone has no test images: ["<a data set>", "{FEEDBACK}"].'
+            raise wrong("/dataset", detail)
+
+    def _check_known_data(self) -> None:
+        known = DATASETS.get(self.datasets[0]) if self.datasets else None
+        if known is not None:
+            self.check_data(known)
+
+    def check_data(self, dataset: DatasetSpec) -> None:
+        """Raise ConfigError unless the network and the numbers fit the (first) data set."""
+        run_checks(lambda: self._check_rows(dataset), lambda: self._check_network(dataset))
+
+    def _check_rows(self, dataset: DatasetSpec) -> None:
+        rows = dataset.train_rows
+        if 0 <= self.validation_fraction < 1 and round(rows * self.validation_fraction) >= rows:
+            raise wrong("/validation_fraction", f"Of {rows:,} rows none is left to train on.")
+
+    def _check_network(self, dataset: DatasetSpec) -> None:
         try:
             made = plan(self.network, dataset.input_shape)
         except ShapeError as error:
@@ -118,7 +149,7 @@ class TrainConfig(Recipe):
             raise wrong(
                 "/network",
                 f"Expected {expected} outputs for the {len(dataset.labels)} labels of "
-                f"{self.dataset!r}; the last layer gives rows of shape {made.output_shape}.",
+                f"{self.datasets[0]!r}; the last layer gives rows of shape {made.output_shape}.",
             )
         rows = min(self.batch_size or dataset.train_rows, dataset.train_rows)
         if rows * made.kept > MAX_KEPT:

@@ -5,6 +5,8 @@ from typing import NamedTuple
 from nncore.arrays import Shape
 
 DIGIT_LABELS = tuple("0123456789")
+PICTURE: Shape = (784,)
+FEEDBACK = "feedback"  # the corrected examples of the model that is trained
 
 
 class DatasetSpec(NamedTuple):
@@ -16,6 +18,7 @@ class DatasetSpec(NamedTuple):
     test_rows: int
 
 
+# Those that come with Inkwell; others are uploaded (`nncore.dataset_store`).
 DATASETS = {
     "digits": DatasetSpec((784,), DIGIT_LABELS, 1_437, 360),
     "mnist": DatasetSpec((784,), DIGIT_LABELS, 60_000, 10_000),

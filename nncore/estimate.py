@@ -81,10 +81,10 @@ def seconds_per_row(config: TrainConfig, data: DatasetSpec, *, budget: float) ->
     return steps.seconds / (steps.counted * batch)
 
 
-def speed_key(config: TrainConfig, data: DatasetSpec) -> str:
+def speed_key(config: TrainConfig) -> str:
     """Return what runs have in common whose rows take the same time on the same machine."""
     values = config.to_dict()
-    chosen = [*(values[key] for key in SPEED_KEYS), data.input_shape]
+    chosen = [*(values[key] for key in SPEED_KEYS), config.input_shape]
     return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()
 
 

@@ -23,12 +23,16 @@ MAX_INPUTS = 1_000_000
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """The data of a version: their name, hash and numbers of rows."""
+    """The data of a version: their name, hash and numbers of rows.
+
+    ``feedback`` is how many corrected examples, the first that came, were among them.
+    """
 
     name: str
     sha256: str
     train_rows: int
     test_rows: int
+    feedback: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,19 @@
 """A payload against the store: what it names there is looked up before it becomes a job."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from nncore.config import TrainConfig
+from nncore.dataset_store import DatasetStore
+from nncore.datasets import DATASETS, FEEDBACK, DatasetSpec
 from nncore.errors import RegistryError, ShapeError
 from nncore.names import is_model_name
 from nncore.registry import Registry
-from nncore.specs import run_checks, to_json, wrong
+from nncore.specs import run_checks, to_json, unknown, wrong
 
 
-def resolve(payload: Mapping[str, Any], registry: Registry) -> TrainConfig:
+def resolve(payload: Mapping[str, Any], store: Path) -> TrainConfig:
     """Return the configuration that `payload` asks for.
 
     Where it says ``start_from``, that becomes the number of the version, whose network and loss
@@ -19,19 +22,53 @@ def resolve(payload: Mapping[str, Any], registry: Registry) -> TrainConfig:
     Raises
     ------
     ConfigError
-        With every error found, also where the version is not there or has another network.
+        With every error found, also where a version or a data set is not there, or does not fit.
     """
-    started, read = dict(payload), list[TrainConfig]()
+    registry, started, read = Registry(store), dict(payload), list[TrainConfig]()
     run_checks(
         lambda: started.update(_start(payload, registry)),
+        lambda: _check_datasets(payload.get("dataset"), DatasetStore(store)),
         lambda: read.append(TrainConfig.from_dict(started)),
     )
     (config,) = read
-    check_start(config, registry)
+    config.check_data(spec_of(config, store))
+    _check_start(config, registry)
     return config
 
 
-def check_start(config: TrainConfig, registry: Registry) -> None:
+def spec_of(config: TrainConfig, store: Path) -> DatasetSpec:
+    """Return what the data sets of `config` are together.
+
+    Raises
+    ------
+    ConfigError
+        If they do not go together.
+    RegistryError
+        If one is not there.
+    """
+    uploaded = DatasetStore(store)
+    first, *others = (
+        DATASETS.get(name) or uploaded.spec(name) for name in config.datasets if name != FEEDBACK
+    )
+    for name, other in zip(config.datasets[1:], others, strict=False):
+        if other.input_shape != first.input_shape or not {*other.labels} <= {*first.labels}:
+            detail = f"{name!r} has other rows or labels than {config.datasets[0]!r}."
+            raise wrong("/dataset", detail)
+    return first._replace(train_rows=first.train_rows + sum(o.train_rows for o in others))
+
+
+def _check_datasets(named: Any, uploaded: DatasetStore) -> None:
+    """Raise ConfigError where a data set is named that is not there."""
+    places = {"/dataset": named}
+    if isinstance(named, list):
+        places = {f"/dataset/{i}": name for i, name in enumerate(named)}
+    known = (*DATASETS, *uploaded.names(), FEEDBACK)
+    for place, name in places.items():
+        if isinstance(name, str) and name not in known:
+            raise wrong(place, unknown("data set", name, known))
+
+
+def _check_start(config: TrainConfig, registry: Registry) -> None:
     """Raise ConfigError unless the network can begin with the version that it is to start from."""
     if config.start_version is None:
         return

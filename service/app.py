@@ -4,11 +4,14 @@ from flask import Flask
 
 from jobs.queue import JobQueue
 from jobs.records import connect
+from jobs.schedules import Schedules
 from jobs.sweeps import Sweeps
 from nncore.registry import Registry
 from service import (
     aliases,
+    datasets,
     fast_path,
+    feedback,
     files,
     health,
     job_events,
@@ -16,6 +19,7 @@ from service import (
     problems,
     request_ids,
     routes,
+    schedules,
     sweeps,
     system,
     training_jobs,
@@ -54,6 +58,7 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         "predictor": predictor,
         "streams": Streams(settings.max_streams),
         "job_queue": job_queue or JobQueue(connect(settings.redis_url), settings.queue),
+        "schedules": Schedules(connect(settings.redis_url), settings.queue),
         "sweeps": Sweeps(connect(settings.redis_url), settings.queue),
     }
     request_ids.register(app)
@@ -63,6 +68,9 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     for blueprint in (
         training_jobs.bp,
         sweeps.bp,
+        datasets.bp,
+        feedback.bp,
+        schedules.bp,
         job_events.bp,
         models.bp,
         aliases.bp,

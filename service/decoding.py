@@ -2,10 +2,11 @@
 
 import io
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
-from nncore.arrays import Floats, Pixels
+from nncore.arrays import Floats
 from nncore.idx import IdxError, decode_idx
 from nncore.specs import describe
 from service.batches import Batch
@@ -91,7 +92,7 @@ def _decode_octets(content: Content, rows: Rows) -> Batch:
 
 
 def _decode_npy(content: Content, rows: Rows) -> Batch:
-    array = _read_npy(content.body)
+    array = read_npy(content.body)
     rows.check_shape(array.shape)
     if array.dtype == np.uint8:
         return Batch(array, "0-255", {})
@@ -144,13 +145,16 @@ def to_pixels(numbers: Floats, given: str | None, pointer: str) -> tuple[Floats,
     return scaled.astype(np.float32), pixel_range
 
 
-def _read_npy(content: bytes) -> Pixels:
-    """Return the array of an .npy file as a view of `content`; no objects, no allocation."""
+def read_npy(content: bytes, kinds: str = "uif") -> Any:
+    """Return the array of an .npy file as a view of `content`; no objects, no allocation.
+
+    `kinds` are those of NumPy's that it may hold, by default numbers. Raises Problem 400.
+    """
     stream = io.BytesIO(content)
     try:
         shape, fortran, dtype = NPY_HEADERS[np.lib.format.read_magic(stream)](stream)
-        if dtype.kind not in "uif":
-            raise ValueError(f"it holds {dtype}, not numbers")
+        if dtype.kind not in kinds:
+            raise ValueError(f"it holds {dtype}")
         if any(type(length) is not int or length < 0 for length in shape):
             raise ValueError(f"its shape is {shape}")
         array = np.frombuffer(content, dtype, offset=stream.tell())

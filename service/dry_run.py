@@ -8,16 +8,15 @@ from redis.exceptions import RedisError
 from jobs.queue import JobQueue
 from nncore import estimate
 from nncore.config import TrainConfig
-from nncore.datasets import DATASETS
+from nncore.datasets import DatasetSpec
 
 TIMED_SECONDS = 0.3
 
 _timing = threading.Lock()  # two at once would take each other's time, and memory
 
 
-def dry_run(config: TrainConfig, queue: JobQueue) -> dict[str, Any]:
+def dry_run(config: TrainConfig, data: DatasetSpec, queue: JobQueue) -> dict[str, Any]:
     """Return the whole configuration, and what a run of it needs."""
-    data = DATASETS[config.dataset]
     try:
         rows_per_second = queue.speed(config)
     except RedisError:

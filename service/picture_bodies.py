@@ -2,10 +2,12 @@
 
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
@@ -89,6 +91,16 @@ def _unpacked(content: Content) -> tuple[list[File], dict[str, Any]]:
 
 
 def _files_of_form(content: Content) -> tuple[list[File], dict[str, Any]]:
+    fields, uploads = parse_form(content, FIELDS)
+    found = [upload for field in FIELDS for upload in uploads.getlist(field)]
+    files = [File(_shown(upload.filename or ""), upload.stream.read()) for upload in found]
+    return files, text_options(fields)
+
+
+def parse_form(
+    content: Content, known: Sequence[str]
+) -> tuple["MultiDict[str, str]", "MultiDict[str, FileStorage]"]:
+    """Return the texts and the files of a form. Raises Problem: a file in a field not `known`."""
     parser = FormDataParser(stream_factory=_in_memory, max_form_parts=MOST_FILES + 10, silent=False)
     body, (_, parameters) = content.body, parse_options_header(content.content_type)
     try:
@@ -98,12 +110,10 @@ def _files_of_form(content: Content) -> tuple[list[File], dict[str, Any]]:
     except ValueError as error:
         raise Problem(400, "not-a-form", f"The body is no whole {FORM}: {error}.") from None
     for name in uploads:
-        if name not in FIELDS:
-            detail = f"Expected pictures in the field {FIELDS[0]!r}; got a file in {name[:80]!r}."
-            raise Problem(422, "unknown-field", detail)
-    found = [upload for field in FIELDS for upload in uploads.getlist(field)]
-    files = [File(_shown(upload.filename or ""), upload.stream.read()) for upload in found]
-    return files, text_options(fields)
+        if name not in known:
+            detail = f"Expected files in the field {known[0]!r}; got one in {name[:80]!r}."
+            raise Problem(422, "unknown-field", f"{detail} Known: {', '.join(known)}.")
+    return fields, uploads
 
 
 def _in_memory(*_: object, **__: object) -> io.BytesIO:
@@ -118,7 +128,7 @@ def _files_of_zip(content: Content) -> list[File]:
     try:
         with zipfile.ZipFile(io.BytesIO(content.body)) as archive:
             for entry in archive.infolist():
-                if entry.is_dir() or _hidden(entry.filename):
+                if entry.is_dir() or is_hidden(entry.filename):
                     continue
                 with archive.open(entry) as stream:
                     unpacked = stream.read(left + 1)
@@ -134,7 +144,8 @@ def _files_of_zip(content: Content) -> list[File]:
     return files
 
 
-def _hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Tell whether a file in a zip is one that systems hide there."""
     return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request, url_for
-from rq.job import JobStatus
 
 from jobs.sweep_request import read_sweep
 from jobs.sweeps import Sweep, Sweeps, score
@@ -11,6 +10,7 @@ from jobs.training_job import TrainingJob
 from service.admin import admin_only
 from service.answers import answer
 from service.bodies import SMALL, read_body
+from service.context import store
 from service.json_body import read_object
 from service.problems import Problem
 from service.query import page_limit, query_number
@@ -28,7 +28,7 @@ def post_sweep() -> Response:
         detail = f"Expected application/json; got {request.mimetype[:80]!r}."
         raise Problem(415, "unknown-content-type", detail)
     body = read_object(read_body(request.environ, SMALL))
-    sweep = _sweeps().post(read_sweep(body, current_app.extensions["registry"]))
+    sweep = _sweeps().post(read_sweep(body, store()))
     return _show(sweep, 202)
 
 
@@ -111,9 +111,8 @@ def _row(trial: dict[str, Any], job: TrainingJob | None) -> dict[str, Any]:
             **dict.fromkeys(("epoch", *MEASURES, "seconds")),
             "error": trial.get("error"),
         }
-    progress, reached = job.progress or {}, job.outcome or {}
-    if job.status is not JobStatus.FINISHED or "validation_loss" not in reached:
-        reached = progress | {"validation_loss": None}
+    progress = job.progress or {}
+    reached = trial.get("reached") or (progress if job.publishes else job.outcome) or progress
     return {
         "job": job.id,
         "status": job.status.value,

@@ -11,10 +11,12 @@ from jobs.options import read_job
 from jobs.queue import Idempotency, JobQueue, KeyReusedError
 from jobs.records import WrongStateError, digest
 from jobs.training_job import STATUSES, TrainingJob
+from nncore.resolve import spec_of
 from nncore.specs import unknown
 from service.admin import admin_only
 from service.answers import answer
 from service.bodies import SMALL, read_body
+from service.context import store
 from service.dry_run import dry_run
 from service.job_view import view, view_many
 from service.json_body import read_object
@@ -34,9 +36,9 @@ def post_job() -> Response:
         detail = f"Expected application/json; got {request.mimetype[:80]!r}."
         raise Problem(415, "unknown-content-type", detail)
     body = read_object(read_body(request.environ, SMALL))
-    config, options = read_job(body, current_app.extensions["registry"])
+    config, options = read_job(body, store())
     if dry:
-        return answer(dry_run(config, _queue()))
+        return answer(dry_run(config, spec_of(config, store()), _queue()))
     try:
         posted = _queue().enqueue(
             config, options, request_id=g.request_id, idempotency=_idempotency(body)

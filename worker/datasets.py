@@ -1,7 +1,6 @@
 """Data sets by name: images, 0-255 in MNIST's framing, and labels; train and test."""
 
 import gzip
-import hashlib
 import json
 import logging
 import shutil
@@ -15,8 +14,11 @@ from sklearn.datasets import fetch_openml, load_digits
 from sklearn.model_selection import train_test_split
 
 from nncore.arrays import Floats, Pixels
+from nncore.config import TrainConfig
+from nncore.dataset_store import DatasetStore, Feedback, data_sha256
+from nncore.datasets import DATASETS, DIGIT_LABELS, FEEDBACK
 from nncore.durable import sync_folder
-from nncore.errors import InkwellError
+from nncore.errors import InkwellError, NotFoundError, RegistryError
 from nncore.framing import frame_digit, resampling
 from nncore.idx import IdxError, read_idx
 from nncore.manifest import now
@@ -47,18 +49,20 @@ class UnreachableDatasetError(DatasetError):
 
 
 class Dataset(NamedTuple):
-    """A data set as it is trained on. Pixels are uint8 (n, 784), labels int64 (n,)."""
+    """A data set as it is trained on. Pixels are uint8 (n, 784), labels int64 (n,).
+
+    What an example's label says is the place in `labels`. So many examples of `feedback` count.
+    """
 
     name: str
     train: Examples
     test: Examples
+    labels: tuple[str, ...] = DIGIT_LABELS
+    feedback: int = 0
 
     def sha256(self) -> str:
         """Return the hash of all pixels and labels, train before test."""
-        digest = hashlib.sha256()
-        for array in (*self.train, *self.test):
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        return data_sha256(self.train, self.test)
 
 
 def load(name: str, settings: Settings) -> Dataset:
@@ -69,7 +73,46 @@ def load(name: str, settings: Settings) -> Dataset:
     DatasetError
         If it cannot be had; the message says where it was looked for.
     """
-    return LOADERS[name](settings)
+    if name in LOADERS:
+        return LOADERS[name](settings)
+    uploaded = DatasetStore(settings.store)
+    try:
+        return Dataset(name, *uploaded.load(name), uploaded.spec(name).labels)
+    except RegistryError as error:
+        raise DatasetError(str(error)) from None
+
+
+def load_all(
+    config: TrainConfig, settings: Settings, count_feedback: Callable[[Feedback], int]
+) -> Dataset:
+    """Return the data of a run as one: trained on are all of them, tested with is the first.
+
+    `count_feedback` tells how many of the corrected examples count, if they are asked for.
+
+    Raises
+    ------
+    DatasetError
+        If one cannot be had, or has a label that the first does not know.
+    """
+    first, *others = (load(name, settings) for name in config.datasets if name != FEEDBACK)
+    parts, count = [first.train, *(_relabelled(other, first) for other in others)], 0
+    if FEEDBACK in config.datasets:
+        feedback = Feedback(settings.store, config.model)
+        count = count_feedback(feedback)
+        try:
+            parts.append(feedback.examples(first.labels, count))
+        except NotFoundError as error:
+            raise DatasetError(str(error)) from None
+    pixels, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    train = Examples(pixels, labels)
+    return first._replace(name="+".join(config.datasets), train=train, feedback=count)
+
+
+def _relabelled(dataset: Dataset, first: Dataset) -> Examples:
+    if not {*dataset.labels} <= {*first.labels}:
+        raise DatasetError(f"{dataset.name!r} has labels that {first.name!r} does not know.")
+    places = np.array([first.labels.index(label) for label in dataset.labels])
+    return Examples(dataset.train.pixels, places[dataset.train.labels])
 
 
 def load_digits_framed(settings: Settings) -> Dataset:
@@ -112,7 +155,7 @@ def load_xor(settings: Settings) -> Dataset:
     """Return the four rows of the articles: the first two columns' exclusive or; the third is 1."""
     rows = np.array([[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
     examples = Examples(rows * 255, np.array([0, 1, 1, 0]))
-    return Dataset("xor", examples, examples)
+    return Dataset("xor", examples, examples, DATASETS["xor"].labels)
 
 
 LOADERS: dict[str, Callable[[Settings], Dataset]] = {

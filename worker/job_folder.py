@@ -7,7 +7,7 @@ owner can neither write a checkpoint nor publish a version any more.
 
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,6 +57,13 @@ class JobFolder:
             if self._folder.exists():
                 raise
             raise SupersededError("This job is done.") from error
+
+    def once(self, name: str, count: Callable[[], int]) -> int:
+        """Return the number noted as `name` when this was first asked; `count` tells it then."""
+        path = self._folder / name
+        if not path.exists():
+            replace_file(path, b"%d" % count())
+        return int(path.read_bytes())
 
     def save(self, checkpoint: bytes) -> None:
         """Put `checkpoint` in the place of the one before. Raises SupersededError, OSError."""

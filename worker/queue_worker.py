@@ -18,7 +18,9 @@ from rq.worker import WorkerStatus
 from rq.worker_registration import clean_worker_registry
 
 from jobs.executions import Executions, Orders
+from jobs.options import read_job
 from jobs.records import SERIALIZER, WrongStateError, connect, queue_names
+from jobs.schedules import Schedules
 from jobs.sweeps import Sweeps
 from jobs.training_job import TrainingJob
 from worker.attempt import Attempt
@@ -72,6 +74,7 @@ class TrainingWorker(Worker):
         redis = connect(settings.redis_url)
         self._training = Executions(redis, settings.queue)
         self._sweeps = Sweeps(redis, settings.queue)
+        self._schedules = Schedules(redis, settings.queue)
 
     def _install_signal_handlers(self) -> None:
         """Leave the signals to the program."""
@@ -93,6 +96,7 @@ class TrainingWorker(Worker):
         """Bring on jobs that no worker has in hand."""
         self._training.tend()
         self._sweeps.tend(plan, self._forget)
+        self._schedules.tend(lambda job: read_job(job, self._settings.store))
         for queue in self.queues:
             clean_worker_registry(queue)
         self._last_round = time.monotonic()

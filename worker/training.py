@@ -12,7 +12,6 @@ from nncore.arrays import Ints
 from nncore.checkpoint import decode_checkpoint, encode_checkpoint
 from nncore.classifier import Classifier
 from nncore.config import TrainConfig
-from nncore.datasets import DATASETS
 from nncore.errors import CorruptVersionError, RegistryError, TrainingError
 from nncore.golden import Golden
 from nncore.manifest import Manifest, TrainedOn, libraries, now
@@ -89,7 +88,10 @@ def run_training(
     """
     begun_before = folder.take()
     registry = Registry(settings.store)
-    dataset = datasets.load(config.dataset, settings)
+    # Feedback that came after the run was first begun waits for the next.
+    dataset = datasets.load_all(
+        config, settings, lambda feedback: folder.once("feedback", feedback.count)
+    )
     version = published_by(registry, config.model, job_id) if begun_before else None
     if version is None:
         run = Run(config, dataset, folder, registry)
@@ -191,7 +193,7 @@ class Run:
             input_shape=self.network.input_shape,
             pixel_scaling=self.scaler,
             loss=config.loss,
-            labels=DATASETS[config.dataset].labels,
+            labels=self.dataset.labels,
             config=config.to_dict(),
             seed=config.seed,
             dataset=TrainedOn(
@@ -199,6 +201,7 @@ class Run:
                 self.data_sha256,
                 len(self.dataset.train.labels),
                 len(self.dataset.test.labels),
+                self.dataset.feedback,
             ),
             metrics=metrics | {"training_seconds": round(self.seconds, 3)},
             history=self.history,
@@ -265,7 +268,7 @@ def blas_threads(config: TrainConfig) -> int | None:
     network with one, 0.69 s with two), and where other programs want the cores too, threads that
     wait for each other 3,000 times an epoch slow it down tenfold.
     """
-    network = Network(config.network, DATASETS[config.dataset].input_shape)
+    network = Network(config.network, config.input_shape)
     largest = max((param.size for _, param, _ in network.named_params()), default=0)
     rows = config.batch_size or WHOLE_SET
     return 1 if rows * largest < PRODUCT_FOR_ALL_CORES else None

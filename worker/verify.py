@@ -69,7 +69,7 @@ def verify(version: Version, settings: Settings) -> bool:
     """
     manifest = version.manifest
     config = TrainConfig.from_dict(manifest.config)
-    dataset = datasets.load(config.dataset, settings)
+    dataset = datasets.load_all(config, settings, lambda _: manifest.dataset.feedback)
     _say(f"{manifest.model} version {version.number}, made {manifest.created_at}.")
     facts = list(_facts(manifest, config, dataset))
     for fact in facts:

@@ -126,6 +126,50 @@ OPERATIONS = {
         status=202,
         admin=True,
     ),
+    "datasets.upload_dataset": Operation(
+        "Upload a data set: .npz, CSV, a zip of labelled folders; IDX files in a form",
+        _json("Dataset"),
+        dict.fromkeys((OCTETS, CSV, "application/zip", "multipart/form-data"), ANY),
+        (400, 409, 413, 415, 422, 507, *ADMIN),
+        status=201,
+        admin=True,
+    ),
+    "datasets.list_datasets": Operation("List data sets", _json("Datasets"), errors=(503,)),
+    "datasets.show_dataset": Operation(
+        "Show a data set and the report about it", _json("DatasetInShort"), errors=(404, 503)
+    ),
+    "datasets.delete_dataset": Operation(
+        "Delete an uploaded data set", {}, errors=(404, 409, *ADMIN), status=204, admin=True
+    ),
+    "feedback.add_feedback": Operation(
+        "Keep pictures with the label that is right",
+        _json("FeedbackKept"),
+        _bodies("Feedback"),
+        (*WRONG_BODY, 404, 507, *ADMIN),
+        query={"model": TEXT, "version": TEXT, "label": TEXT},
+        status=201,
+        admin=True,
+    ),
+    "feedback.list_feedback": Operation(
+        "List and count the corrected examples, newest first",
+        _json("FeedbackList"),
+        errors=(404, 422, 503),
+        query={"model": TEXT, "limit": _LIMIT, "cursor": TEXT},
+    ),
+    "schedules.put_schedule": Operation(
+        "Post a job at the times of a cron expression",
+        _json("Schedule"),
+        _json("ScheduleRequest"),
+        (400, 413, 422, *ADMIN),
+        admin=True,
+    ),
+    "schedules.list_schedules": Operation("List schedules", _json("Schedules"), errors=QUEUE),
+    "schedules.show_schedule": Operation(
+        "Show a schedule", _json("Schedule"), errors=(404, *QUEUE)
+    ),
+    "schedules.delete_schedule": Operation(
+        "Delete a schedule", {}, errors=(404, *ADMIN), status=204, admin=True
+    ),
     "models.list_models": Operation("List models", _json("Models"), errors=(503,)),
     "models.show_model": Operation("Show a model", _json("Model"), errors=UNKNOWN),
     "models.list_versions": Operation(

@@ -49,6 +49,8 @@ PATH_PARAMETERS: dict[str, Schema] = {
     "alias": {"type": "string", "examples": ["live"]},
     "job_id": {"type": "string"},
     "sweep_id": {"type": "string"},
+    "schedule": {"type": "string", "examples": ["nightly"]},
+    "dataset": {"type": "string", "examples": ["mnist"]},
     "name": {"type": "string", "examples": ["golden.npz"]},
     "filename": {"type": "string", "examples": ["inkwell.css"]},
 }
@@ -191,6 +193,49 @@ SCHEMAS: dict[str, Schema] = {
         error=nullable(TEXT),
     ),
     "Sweeps": thing(sweeps=listing(ref("SweepInShort")), next_cursor=nullable(TEXT)),
+    "DatasetInShort": thing(
+        {"sha256": TEXT, "created_at": TEXT},
+        name=TEXT,
+        labels=listing(TEXT),
+        train_rows=WHOLE,
+        test_rows=WHOLE,
+    ),
+    "Dataset": {
+        "allOf": [ref("DatasetInShort"), thing(format=TEXT, report=thing(warnings=listing(TEXT)))]
+    },
+    "Datasets": thing(datasets=listing(ref("DatasetInShort"))),
+    "Feedback": strict(
+        thing(
+            {
+                "model": TEXT,
+                "version": {"anyOf": [WHOLE, TEXT]},
+                "label": {"anyOf": [WHOLE, TEXT]},
+                "labels": listing({"anyOf": [WHOLE, TEXT]}),
+                "pixel_range": {"enum": ["0-255", "0-1"]},
+            },
+            instances=_ROWS,
+        )
+    ),
+    "FeedbackKept": thing(model=TEXT, added=WHOLE, count=WHOLE),
+    "FeedbackList": thing(
+        model=TEXT,
+        count=WHOLE,
+        labels={"type": "object", "additionalProperties": WHOLE},
+        feedback=listing(thing(number=WHOLE, label=TEXT, at=TEXT, version=WHOLE, pixels=TEXT)),
+        next_cursor=nullable(TEXT),
+    ),
+    "ScheduleRequest": strict(thing(cron=TEXT, job=ref("JobRequest"))),
+    "Schedule": thing(
+        name=TEXT,
+        cron=TEXT,
+        job=thing(),
+        created_at=TEXT,
+        next_at=TEXT,
+        last_at=nullable(TEXT),
+        last_job=nullable(TEXT),
+        error=nullable(TEXT),
+    ),
+    "Schedules": thing(schedules=listing(ref("Schedule"))),
     "Model": thing(
         name=TEXT,
         live=nullable(WHOLE),

@@ -72,6 +72,7 @@ def test_twelve_trials_on_two_workers_one_killed_in_the_middle_changes_nothing(s
     accuracies = [row["validation_accuracy"] for row in sweep["trials"]]
     assert accuracies == sorted(accuracies, reverse=True)
     assert sweep["best"] == sweep["trials"][0]
+    assert all(row["validation_loss"] > 0 for row in sweep["trials"])
 
     jobs = [stack.job(row["job"]) for row in sweep["trials"]]
     assert "Killed by SIGKILL" in str([job["story"] for job in jobs])

@@ -39,11 +39,11 @@ def executions(redis):
 
 
 @pytest.fixture
-def post(queue, registry):
+def post(queue, tmp_path):
     """Post a job of its own with the given changes to its configuration."""
 
     def post(**changed):
         body = {"model": "digits", "dataset": "digits", "force": True} | changed
-        return queue.enqueue(*read_job(body, registry), request_id="r").job
+        return queue.enqueue(*read_job(body, tmp_path), request_id="r").job
 
     return post

@@ -27,8 +27,8 @@ def sweeps(redis):
 
 
 @pytest.fixture
-def post_sweep(sweeps, registry):
-    return lambda **body: sweeps.post(read_sweep(SIZES | body, registry)).id
+def post_sweep(sweeps, tmp_path):
+    return lambda **body: sweeps.post(read_sweep(SIZES | body, tmp_path)).id
 
 
 @pytest.fixture
@@ -59,9 +59,9 @@ def run_job(executions, redis, queue):
     return run_job
 
 
-def errors_of(body, registry):
+def errors_of(body, tmp_path):
     with pytest.raises(ConfigError) as caught:
-        read_sweep(body, registry)
+        read_sweep(body, tmp_path)
     return {error.pointer for error in caught.value.errors}
 
 
@@ -86,10 +86,10 @@ def errors_of(body, registry):
         ({"space": {}}, {"/space"}),
     ],
 )
-def test_a_sweep_that_cannot_be_is_told_where_it_is_wrong(registry, changed, pointers):
+def test_a_sweep_that_cannot_be_is_told_where_it_is_wrong(tmp_path, changed, pointers):
     body = {key: value for key, value in (SIZES | changed).items() if value is not None}
 
-    assert errors_of(body, registry) == pointers
+    assert errors_of(body, tmp_path) == pointers
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,10 @@ def test_a_sweep_that_cannot_be_is_told_where_it_is_wrong(registry, changed, poi
         ({"random": {"batch_size": {"low": 0.5, "high": 9}}}, {"/random/batch_size"}),
     ],
 )
-def test_a_random_sweep_that_cannot_be_is_told_where_it_is_wrong(registry, changed, pointers):
+def test_a_random_sweep_that_cannot_be_is_told_where_it_is_wrong(tmp_path, changed, pointers):
     body = {"base": BASE, "random": {"l2": {"low": 0, "high": 1}}, "trials": 3} | changed
 
-    assert errors_of(body, registry) == pointers
+    assert errors_of(body, tmp_path) == pointers
 
 
 def test_parameters_reach_inside_and_what_is_outside_goes_first():
@@ -151,6 +151,7 @@ def test_a_sweep_makes_its_trials_takes_the_best_and_lets_it_publish(
     assert tend() == running.job_ids
     ended = sweeps.get(sweep_id)
     assert (ended.status, ended.error) == ("finished", None)
+    assert [trial["reached"]["validation_accuracy"] for trial in ended.trials] == [0.5, 0.9, 0.9]
     assert ended.ended_at > ended.created_at
     assert tend() == []
 
@@ -277,8 +278,8 @@ def test_hopeless_trials_that_run_are_stopped(sweeps, queue, executions, post_sw
     assert "Stopped as hopeless" in queue.get(ids[2]).story[-1]["event"]
 
 
-def test_a_sweep_is_read_from_redis_as_it_was_written(sweeps, registry):
-    request = read_sweep(SIZES | {"seed": 3, "stop_hopeless": True}, registry)
+def test_a_sweep_is_read_from_redis_as_it_was_written(sweeps, tmp_path):
+    request = read_sweep(SIZES | {"seed": 3, "stop_hopeless": True}, tmp_path)
 
     assert isinstance(request, SweepRequest)
     assert sweeps.get(sweeps.post(request).id).request == request

@@ -1,0 +1,79 @@
+"""Data sets: upload one, look at what was found out about it, delete it."""
+
+import threading
+from typing import Any
+
+from flask import Blueprint, Response, url_for
+
+from nncore.dataset_store import DatasetExistsError, DatasetStore
+from nncore.datasets import DATASETS, FEEDBACK, DatasetSpec
+from nncore.names import check_model_name
+from service.admin import admin_only
+from service.answers import answer
+from service.context import content, store
+from service.dataset_bodies import read_upload
+from service.dataset_report import check
+from service.problems import Problem
+
+bp = Blueprint("datasets", __name__, url_prefix="/api/v1/datasets")
+
+_reading = threading.Lock()  # two uploads at once would take twice the memory
+
+
+@bp.post("/<dataset>")
+@admin_only
+def upload_dataset(dataset: str) -> Response:
+    check_model_name(dataset, "")
+    if dataset in DATASETS or dataset == FEEDBACK:
+        raise _taken(dataset)
+    body = content()
+    with _reading:
+        upload = read_upload(body)
+        checked = check(upload)
+    about = {"format": upload.format, "report": checked.report}
+    try:
+        manifest = DatasetStore(store()).save(
+            dataset, checked.train, checked.test, checked.labels, about
+        )
+    except DatasetExistsError:
+        raise _taken(dataset) from None
+    location = url_for(".show_dataset", dataset=dataset)
+    return answer(manifest, 201, {"Location": location})
+
+
+@bp.get("")
+def list_datasets() -> Response:
+    uploaded = DatasetStore(store())
+    listed = [{"name": name, "uploaded": False, **_view(spec)} for name, spec in DATASETS.items()]
+    for name in uploaded.names():
+        manifest = uploaded.manifest(name)
+        listed.append(
+            {"name": name, "uploaded": True, **_view(uploaded.spec(name))}
+            | {key: manifest[key] for key in ("sha256", "created_at")}
+        )
+    return answer({"datasets": listed})
+
+
+@bp.get("/<dataset>")
+def show_dataset(dataset: str) -> Response:
+    if dataset in DATASETS:
+        return answer({"name": dataset, "uploaded": False, **_view(DATASETS[dataset])})
+    return answer({"uploaded": True, **DatasetStore(store()).manifest(dataset)})
+
+
+@bp.delete("/<dataset>")
+@admin_only
+def delete_dataset(dataset: str) -> Response:
+    if dataset in DATASETS:
+        raise Problem(409, "built-in", f"{dataset!r} comes with Inkwell and cannot be deleted.")
+    DatasetStore(store()).delete(dataset)
+    return Response(status=204)
+
+
+def _view(spec: DatasetSpec) -> dict[str, Any]:
+    return {"labels": spec.labels, "train_rows": spec.train_rows, "test_rows": spec.test_rows}
+
+
+def _taken(name: str) -> Problem:
+    detail = f"There is another data set {name!r}. Delete it first, or choose another name."
+    return Problem(409, "data-set-exists", detail)

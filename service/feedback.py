@@ -1,0 +1,86 @@
+"""Feedback: pictures that were answered wrongly, with the label that is right."""
+
+import json
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, Response, current_app, request
+
+from nncore.arrays import Pixels
+from nncore.dataset_store import Feedback
+from nncore.datasets import PICTURE
+from nncore.registry import LIVE, Registry
+from nncore.specs import describe, unknown
+from service.admin import admin_only
+from service.answers import answer
+from service.batches import text_options
+from service.context import content, settings, store
+from service.decoding import decode
+from service.problems import Problem
+from service.query import page_limit, query_number
+from service.shapes import Rows
+
+bp = Blueprint("feedback", __name__, url_prefix="/api/v1/feedback")
+
+KEYS = ("model", "version", "label", "labels")
+
+
+@bp.post("")
+@admin_only
+def add_feedback() -> Response:
+    body = content()
+    registry: Registry = current_app.extensions["registry"]
+    batch = decode(body, Rows(PICTURE, settings().max_rows))
+    if batch.refused:
+        raise batch.refused[0].problem
+    options = text_options(body.query) | batch.options
+    for key in options:
+        if key not in KEYS:
+            known = ("instances", "pixel_range", *KEYS)
+            raise Problem(422, "unknown-key", unknown("key", key, known), pointer=f"/{key[:80]}")
+    model = str(options.get("model", settings().model))
+    version = registry.resolve(model, str(options.get("version", LIVE)))
+    known_labels = registry.manifest(model, version).labels
+    labels = _labels(options, len(batch.pixels), known_labels)
+    feedback = Feedback(store(), model)
+    feedback.add(_as_bytes(batch.pixels), labels, version=version)
+    return answer({"model": model, "added": len(labels), "count": feedback.count()}, 201)
+
+
+@bp.get("")
+def list_feedback() -> Response:
+    model = request.args.get("model", settings().model)
+    current_app.extensions["registry"].require(model)
+    limit, cursor = page_limit(), query_number("cursor", None, at_most=2**53)
+    lines = Feedback(store(), model).lines()
+    end = len(lines) if cursor is None else min(cursor - 1, len(lines))
+    start = max(0, end - limit)
+    rows = [{"number": n + 1, **json.loads(lines[n])} for n in reversed(range(start, end))]
+    following = str(start + 1) if start else None
+    counts: dict[str, int] = {}
+    for line in lines:
+        label = json.loads(line)["label"]
+        counts[label] = counts.get(label, 0) + 1
+    listed = {"count": len(lines), "labels": counts, "feedback": rows, "next_cursor": following}
+    return answer({"model": model, **listed})
+
+
+def _labels(options: dict[str, Any], rows: int, known: tuple[str, ...]) -> list[str]:
+    """Return the right label of each row. Raises Problem 422."""
+    labels = options.get("labels", [options["label"]] * rows if "label" in options else None)
+    if isinstance(labels, str):
+        labels = labels.split(",")
+    if not isinstance(labels, list) or len(labels) != rows:
+        detail = f"Expected 'label', or a list of {rows} 'labels'; got {describe(labels)}."
+        raise Problem(422, "labels", detail, pointer="/labels")
+    texts = [str(label) if type(label) is int else label for label in labels]
+    for i, label in enumerate(texts):
+        if label not in known:
+            pointer = f"/labels/{i}" if "labels" in options else "/label"
+            raise Problem(422, "unknown-label", unknown("label", label, known), pointer=pointer)
+    return texts
+
+
+def _as_bytes(pixels: Pixels) -> Pixels:
+    rows = pixels if pixels.dtype == np.uint8 else np.rint(pixels).astype(np.uint8)
+    return np.ascontiguousarray(rows.reshape(-1, PICTURE[0]))
