@@ -77,6 +77,7 @@ def run(store: Path, arguments: list[str]) -> None:
 
     publish(store, net.layers())
     peers.ALL += [peer(peers, store, name, *how) for name, how in OURS.items()]
+    bench.report = lambda results, cases, _: leaderboard([{"results": results, "cases": cases}])
     sys.argv = ["bench", *arguments]
     bench.main()
 
