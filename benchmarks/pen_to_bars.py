@@ -17,6 +17,11 @@ from benchmarks.machine import machine
 STROKES = 60
 POINTS = 12  # a stroke
 SECONDS = 0.012  # between two moves of the hand
+# What a frame takes in which nothing is asked: the browser's share, and that of the machine's load.
+FRAME = """() => new Promise((resolve) => {
+    const at = performance.now();
+    requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - at)));
+})"""
 
 
 def main() -> None:
@@ -27,9 +32,11 @@ def main() -> None:
         page.goto(f"http://127.0.0.1:{port}/")
         page.wait_for_selector("#version option", state="attached")
         downs, answers = draw(page)
+        frames = [page.evaluate(FRAME) for _ in range(STROKES)]
         browser.close()
     print("| from | median | p95 | most | answers |\n| --- | --- | --- | --- | --- |")
-    for name, times in (("pen down to moved bars", downs), ("any move of the pen", answers)):
+    rows = {"pen down": downs, "any move of the pen": answers, "nothing: a frame alone": frames}
+    for name, times in rows.items():
         p95 = statistics.quantiles(times, n=20)[-1]
         middle, most = statistics.median(times), max(times)
         print(f"| {name} | {middle:.1f} ms | {p95:.1f} ms | {most:.1f} ms | {len(times)} |")

@@ -5,7 +5,7 @@ from html import escape
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 360, 64, 44, 28, 16
 TICKS = 4
-OTHERS, BEST = "#9ca3af", "#b91c1c"
+OTHERS, BEST = "#9ca3af", "#2f50d8"
 
 Curve = Sequence[float | None]
 

@@ -231,6 +231,7 @@ OPERATIONS = {
     "pages.show_try": _PAGE._replace(summary="A page: draw a digit"),
     "pages.show_jobs": _PAGE._replace(summary="A page: start jobs, list them"),
     "pages.show_job": _PAGE._replace(summary="A page: watch a job"),
+    "pages.show_sweep": _PAGE._replace(summary="A page: the trials of a sweep"),
     "pages.show_models": _PAGE._replace(summary="A page: the models"),
     "pages.show_model": _PAGE._replace(summary="A page: a model's versions, which is live and why"),
     "pages.show_version": _PAGE._replace(summary="A page: a version and what it gets wrong"),

@@ -51,6 +51,11 @@ def show_job(job_id: str) -> str:
     return render_template("job.html", job_id=job_id)
 
 
+@bp.get("/sweeps/<sweep_id>")
+def show_sweep(sweep_id: str) -> str:
+    return render_template("sweep.html", sweep_id=sweep_id)
+
+
 @bp.get("/models")
 def show_models() -> str:
     return render_template("models.html")

@@ -123,6 +123,24 @@ def test_the_list_shows_jobs_as_they_go_on(stack, open_page):
     page.wait_for_function(f"() => {ROWS} && {STATUS} === 'done'")
 
 
+def test_a_sweep_shows_its_trials_as_a_table_and_a_plot(stack, open_page):
+    space = {"optimizer.learning_rate": [0.003, 0.03]}
+    base = {"model": "swept", "dataset": "digits", "epochs": 3}
+    sweep = stack.client.post("/api/v1/sweeps", json={"base": base, "grid": space}).json()
+    page = open_page(f"{stack.url}/jobs")
+
+    page.click("#sweeps a")
+    page.wait_for_selector("#outcome:visible", timeout=60_000)
+
+    assert page.url.endswith(sweep["id"])
+    trials = page.locator("#trials tr").all_inner_texts()
+    assert len(trials) == 2
+    assert "best" in trials[0]
+    assert "optimizer.learning_rate = 0.03" in "".join(trials)
+    assert page.evaluate("() => document.getElementById('plot').naturalWidth") > 0
+    assert "of the test images right" in page.inner_text("#outcome")
+
+
 def test_an_unknown_job_is_a_sentence(stack, open_page):
     page = open_page(f"{stack.url}/jobs/nobody")
 

@@ -4,7 +4,7 @@ const SIDE = 28;
 
 /** Paints pixels of 0-255, ink on paper, onto a canvas. */
 export function paintInk(canvas, pixels) {
-  const colour = getComputedStyle(canvas).getPropertyValue("--ink");
+  const colour = colourOf(canvas, "--ink");
   paint(canvas, pixels, (ink) => [colour, ink / 255]);
 }
 
@@ -12,8 +12,7 @@ export function paintInk(canvas, pixels) {
 export function paintDeeds(canvas, pixels, saliency) {
   const deeds = pixels.map((ink, i) => ink * saliency[i]);
   const most = Math.max(...deeds.map(Math.abs)) || 1;
-  const style = getComputedStyle(canvas);
-  const [good, bad] = [style.getPropertyValue("--accent"), style.getPropertyValue("--second")];
+  const [good, bad] = [colourOf(canvas, "--accent"), colourOf(canvas, "--second")];
   paint(canvas, deeds, (deed) => [deed > 0 ? good : bad, Math.sqrt(Math.abs(deed) / most)]);
 }
 
@@ -23,12 +22,16 @@ export function wipe(canvas) {
 
 function paint(canvas, values, look) {
   const context = canvas.getContext("2d");
-  context.clearRect(0, 0, SIDE, SIDE);
+  const picture = context.createImageData(SIDE, SIDE);
   values.forEach((value, i) => {
     const [colour, strength] = look(value);
-    if (!strength) return;
-    context.globalAlpha = strength;
-    context.fillStyle = colour;
-    context.fillRect(i % SIDE, Math.floor(i / SIDE), 1, 1);
+    picture.data.set([...colour, 255 * strength], 4 * i);
   });
+  context.putImageData(picture, 0, 0);
+}
+
+/** Returns red, green and blue of a colour of the stylesheet, which are written as #rrggbb. */
+function colourOf(canvas, name) {
+  const text = getComputedStyle(canvas).getPropertyValue(name).trim();
+  return [1, 3, 5].map((start) => parseInt(text.slice(start, start + 2), 16));
 }

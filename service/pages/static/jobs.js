@@ -33,11 +33,21 @@ async function list() {
     byId("rows").replaceChildren(...jobs.map(row));
     byId("list").hidden = !jobs.length;
     byId("none").hidden = jobs.length > 0;
+    await listSweeps();
     if (!older.length) setCursor(newest.next_cursor);
     showProblem("list-problem", null);
   } catch (error) {
     showProblem("list-problem", error);
   }
+}
+
+async function listSweeps() {
+  const { sweeps } = await send(`${address("sweeps")}?limit=5`);
+  byId("sweeps").replaceChildren(...sweeps.map((sweep) => element("tr", {},
+    element("td", {}, element("a", { href: page("sweeps", sweep.id) }, `${sweep.model}: ${sweep.parameters.join(", ")}`)),
+    element("td", {}, element("span", { className: "status" }, sweep.status)),
+    element("td", { className: "when" }, moment(sweep.times.created_at)))));
+  byId("sweeps-section").hidden = !sweeps.length;
 }
 
 function setCursor(cursor) {

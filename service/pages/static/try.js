@@ -53,13 +53,19 @@ function show(answers, { at, bitmap, body }) {
   showBars(answers[0].labels, first, second);
   byId("key").hidden = !second;
   byId("key").replaceChildren(...answers.map((answer) => element("span", {}, `version ${answer.version}: ${answer.predictions[0].label}`)));
-  const pixels = first.input.flat();
-  paintInk(byId("seen"), pixels);
-  paintDeeds(byId("heat"), pixels, first.saliency.flat());
   if (bitmap) pad.show(bitmap, first.picture.box);
   if (answers[0].predictions.length > 1) showMany(answers[0], body);
   speak(`${first.label}, ${percent(first.probability, 0)} sure, says version ${answers[0].version}.`);
   measure(at);
+  // The bars first: what is painted with them would hold them up.
+  later = () => paint(first);
+}
+
+let later = null;
+function paint({ input, saliency }) {
+  const pixels = input.flat();
+  paintInk(byId("seen"), pixels);
+  paintDeeds(byId("heat"), pixels, saliency.flat());
 }
 
 function showBars(labels, first, second) {
@@ -84,6 +90,7 @@ function showBars(labels, first, second) {
 const track = () => element("span", {}, element("i"));
 
 function showNothing() {
+  later = null;
   byId("digit").textContent = "?";
   byId("digit").classList.add("none");
   byId("sure").textContent = "Nothing drawn yet";
@@ -126,6 +133,8 @@ function measure(at) {
     const { duration } = performance.measure("pen to bars", { start: at });
     byId("timing").textContent = `Answered in ${Math.round(duration)} ms, from the pen to the bars.`;
     byId("timing").hidden = false;
+    later?.();
+    later = null;
   }));
 }
 
