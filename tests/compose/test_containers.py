@@ -1,6 +1,7 @@
 """The README's and the documents' `docker compose` commands, on a real engine, in their order."""
 
 import os
+import re
 import time
 import uuid
 from pathlib import Path
@@ -83,6 +84,16 @@ def test_it_trains_and_answers_from_outside(containers, mnist):
     assert job["result"]["promoted"]
     assert containers.client.get("/readyz").status_code == 200
     assert seven(containers.client) == "7"
+
+
+def test_the_pages_and_all_that_they_are_made_of_are_in_the_image(containers):
+    page = containers.client.get("/")
+
+    parts = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
+    assert page.status_code == 200
+    assert parts
+    for part in parts:
+        assert containers.client.get(part).status_code == 200
 
 
 def test_three_workers_train_three_jobs_at_once(containers, mnist):
