@@ -1,4 +1,4 @@
-"""Aliases: names that stand for a version's number, and the history of their moves.
+"""Aliases: names that stand for versions, and the history of their moves.
 
 An alias's file holds its last move as JSON: what it names, what it named before, when, who, why. So
 one replaced file is the whole change. Its line in the history follows; where a process dies in
@@ -13,13 +13,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 from nncore.durable import replace_file
-from nncore.errors import AliasMovedError, CorruptVersionError
+from nncore.errors import AliasMovedError, ConfigError, CorruptVersionError
 from nncore.manifest import now
 from nncore.model_folder import ModelFolder, Stamp
 from nncore.names import is_alias_name
+from nncore.targets import Target, is_version
 
 LIVE = "live"
 PREVIOUS = "previous"  # what `live` named before; it has no file of its own
@@ -28,14 +29,14 @@ HISTORY_FILE = "history.jsonl"
 
 @dataclass(frozen=True)
 class Move:
-    """The last move of an alias: to None of one that was never set.
+    """The last move of an alias, from `origin` to `target`: to None of one that was never set.
 
     ``tag`` is another after each move, and None of an alias that was never set.
     """
 
     alias: str
-    to: int | None = None
-    before: int | None = None
+    target: Target | None = None
+    origin: Target | None = None
     at: str = ""
     reason: str = ""
     actor: str = ""
@@ -47,18 +48,32 @@ class Move:
         values = _json(content)
         if is_version(values):  # written by hand
             values = {"to": values}
-        if not isinstance(values, dict) or not is_version(values.get("to")):
+        try:
+            target = Target.from_json(values, "to") if isinstance(values, dict) else None
+            origin = Target.from_json(values, "from", "from_") if target else None
+        except ConfigError as error:
+            raise CorruptVersionError(f"Alias {alias!r} is damaged: {error}") from error
+        if target is None:
             raise CorruptVersionError(f"Alias {alias!r} holds {content[:80]!r}, not a version.")
-        before = values.get("from")
         return cls(
             alias,
-            to=values["to"],
-            before=before if is_version(before) else None,
+            target,
+            origin,
             at=str(values.get("at", "")),
             reason=str(values.get("reason", "")),
             actor=str(values.get("actor", "")),
             tag=hashlib.sha256(content).hexdigest()[:32],
         )
+
+    @property
+    def to(self) -> int | None:
+        """The number that the alias stands for."""
+        return self.target.version if self.target else None
+
+    @property
+    def before(self) -> int | None:
+        """The number that it stood for before."""
+        return self.origin.version if self.origin else None
 
     def line(self) -> dict[str, Any]:
         """Return it as it stands in its file and in the history."""
@@ -69,6 +84,8 @@ class Move:
             "to": self.to,
             "reason": self.reason,
             "actor": self.actor,
+            **(self.target.to_json() if self.target else {}),
+            **(self.origin.to_json("from_") if self.origin else {}),
         }
 
 
@@ -88,7 +105,8 @@ class Aliases:
         """Return the last move of `alias`. Raises CorruptVersionError."""
         if alias == PREVIOUS:
             live = self.last(LIVE)
-            return Move(PREVIOUS, to=live.before, at=live.at, tag=live.tag)
+            origin = Target(live.origin.version) if live.origin else None
+            return Move(PREVIOUS, origin, at=live.at, tag=live.tag)
         try:
             content = (self._folder / alias).read_bytes()
         except FileNotFoundError:
@@ -116,6 +134,11 @@ class Aliases:
         numbers = {name: self.readable(name).to for name in names}
         return {name: number for name, number in numbers.items() if number is not None}
 
+    def naming(self, version: int) -> list[str]:
+        """Return the aliases that name a version: alone, with others, or as what looks on."""
+        targets = {name: self.readable(name).target for name in self.all()}
+        return [name for name, target in targets.items() if target and version in target.versions]
+
     def stamp(self, alias: str) -> Stamp | None:
         """Return what changes whenever `alias` moves, or None where there is none: one stat."""
         try:
@@ -127,17 +150,17 @@ class Aliases:
     def move(
         self,
         alias: str,
-        version: int,
+        target: Target,
         *,
         reason: str,
         actor: str,
         accept: Callable[[str | None], bool] = anything,
     ) -> Move:
-        """Let `alias` stand for `version`; where it does so already, nothing is changed.
+        """Let `alias` name `target`; where it does so already, nothing is changed.
 
         Parameters
         ----------
-        alias, version, reason, actor
+        alias, target, reason, actor
             As they will stand in the history.
         accept : callable
             Asked with the tag of the alias's last move, while no other process can move it.
@@ -159,10 +182,10 @@ class Aliases:
             last = self.readable(alias)
             if not accept(last.tag):
                 raise AliasMovedError(f"{alias!r} names {last.to or 'nothing'} now.")
-            if last.to == version:
+            if last.target == target:
                 return last
             self._complete(last)
-            line = Move(alias, version, last.to, now(), reason, actor).line()
+            line = Move(alias, target, last.target, now(), reason, actor).line()
             content = _line(line)
             replace_file(self._folder / alias, content, mtime_ns=time.time_ns())
             with suppress(OSError):  # the alias has moved; whoever moves it next writes this line
@@ -218,11 +241,6 @@ def parse_moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else None
-
-
-def is_version(value: object) -> TypeGuard[int]:
-    """Tell whether a parsed JSON value may be a version's number."""
-    return type(value) is int and 1 <= value < 10**12
 
 
 def _line(entry: dict[str, Any]) -> bytes:

@@ -39,6 +39,7 @@ from nncore.model_folder import MANIFEST_FILE, REPORT_FOLDER, ModelFolder, Stamp
 from nncore.names import check_alias_name, check_model_name, is_alias_name, is_model_name
 from nncore.network import Network
 from nncore.specs import wrong
+from nncore.targets import Target
 from nncore.weights import decode_weights, encode_weights
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -112,14 +113,14 @@ class Registry:
     def promote(
         self,
         model: str,
-        version: int,
+        target: int | Target,
         *,
         alias: str = LIVE,
         reason: str = "",
         actor: str = "",
         accept: Callable[[str | None], bool] = anything,
     ) -> Move:
-        """Let `alias` name `version` and write it into the history; see `Aliases.move`.
+        """Let `alias` name a version, or several, and write it into the history.
 
         Raises
         ------
@@ -128,19 +129,22 @@ class Registry:
         AliasMovedError
             If `accept` does not accept where the alias stands.
         ConfigError
-            If `alias` is no name, or that of what `live` named before.
+            If `alias` is no name, or that of what `live` named before; if of several versions one
+            takes other rows than the others, or knows other labels.
         """
         check_alias_name(alias, "/alias")
         if alias == PREVIOUS:
             raise wrong("/alias", f"{PREVIOUS!r} is what {LIVE!r} named before: move that.")
-        self.load(model, version)
+        target = Target(target) if isinstance(target, int) else target
+        self._check_alike(model, target)
 
         def accept_existing(tag: str | None) -> bool:
-            self._require(model, version)  # it may have been deleted meanwhile
+            for version in target.versions:
+                self._require(model, version)  # it may have been deleted meanwhile
             return accept(tag)
 
         return self.aliases(model).move(
-            alias, version, reason=reason, actor=actor, accept=accept_existing
+            alias, target, reason=reason, actor=actor, accept=accept_existing
         )
 
     def rollback(
@@ -166,11 +170,11 @@ class Registry:
         check_alias_name(alias, "/alias")
         self.require(model)
         last = self.aliases(model).last(alias)
-        if last.before is None:
+        if last.origin is None:
             raise NothingBeforeError(f"{alias!r} of model {model!r} named no other version before.")
         return self.promote(
             model,
-            last.before,
+            last.origin,
             alias=alias,
             reason=reason,
             actor=actor,
@@ -292,8 +296,7 @@ class Registry:
         """
         folder = self._require(model, version)
         with folder.locked():
-            aliases = self.aliases(model).all()
-            naming = [name for name, number in aliases.items() if number == version]
+            naming = self.aliases(model).naming(version)
             if naming:
                 raise VersionInUseError(
                     f"Version {version} of {model!r} is named by: {', '.join(naming)}."
@@ -324,6 +327,17 @@ class Registry:
                 self.delete(model, version)
                 removed.append(version)
         return removed
+
+    def _check_alike(self, model: str, target: Target) -> None:
+        """Load all that `target` names. Raises as `promote` does."""
+        expected = _asked_and_told(self.load(model, target.version))
+        for version in target.versions:
+            if version != target.version and _asked_and_told(self.load(model, version)) != expected:
+                raise wrong(
+                    target.pointer(version),
+                    f"Version {version} takes other rows or knows other labels than version "
+                    f"{target.version}.",
+                )
 
     def _test_accuracy(self, model: str, version: int) -> float:
         """Return the test accuracy that the manifest tells; -1 where it tells none."""
@@ -392,6 +406,10 @@ def _files(network: Network, manifest: Manifest, golden: Golden | None) -> dict[
     )
     manifest = dataclasses.replace(manifest, manifest_sha256=digest(manifest.to_dict()))
     return files | {MANIFEST_FILE: _to_json(manifest.to_dict())}
+
+
+def _asked_and_told(version: Version) -> tuple[Any, ...]:
+    return version.manifest.input_shape, version.manifest.labels
 
 
 def _object(content: bytes) -> dict[str, Any] | None:

@@ -5,11 +5,12 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, request
 
-from nncore.aliases import LIVE, Move, is_version
+from nncore.aliases import LIVE, Move
 from nncore.errors import CorruptVersionError
 from nncore.names import check_alias_name
 from nncore.registry import Registry
 from nncore.specs import describe, escape, unknown
+from nncore.targets import Target, is_version, read_split
 from service.admin import admin_only
 from service.answers import answer
 from service.bodies import SMALL, read_body
@@ -40,13 +41,10 @@ def show_alias(model: str, alias: str) -> Response:
 @bp.put("/<model>/aliases/<alias>")
 @admin_only
 def promote(model: str, alias: str) -> Response:
-    body = _body(("version", "reason", "actor"))
-    version = body.get("version")
-    if not is_version(version):
-        detail = f"Expected the number of a version; got {describe(version)}."
-        raise Problem(422, "not-a-version", detail, pointer="/version")
+    body = _body(("version", "split", "shadow", "reason", "actor"))
+    target = _target(body)
     return _moved(
-        model, lambda texts: _registry().promote(model, version, alias=alias, **texts), body
+        model, lambda texts: _registry().promote(model, target, alias=alias, **texts), body
     )
 
 
@@ -63,6 +61,26 @@ def show_history(model: str) -> Response:
     registry = _registry()
     registry.require(model)
     return answer({"history": registry.aliases(model).history()})
+
+
+def _target(body: dict[str, Any]) -> Target:
+    """Return what the body lets an alias name: `version` or `split`, and perhaps a `shadow`."""
+    version, split, shadow = body.get("version"), body.get("split"), body.get("shadow")
+    if split is not None and version is not None:
+        detail = "Expected version or split; got both."
+        raise Problem(422, "not-a-version", detail, pointer="/version")
+    if shadow is not None:
+        _check_version(shadow, "/shadow")
+    if split is not None:
+        return Target.of_split(read_split(split), shadow)
+    return Target(_check_version(version, "/version"), shadow=shadow)
+
+
+def _check_version(value: object, pointer: str) -> int:
+    if is_version(value):
+        return value
+    detail = f"Expected the number of a version; got {describe(value)}."
+    raise Problem(422, "not-a-version", detail, pointer=pointer)
 
 
 def _body(known: Collection[str], *, empty: bool = False) -> dict[str, Any]:
@@ -103,10 +121,13 @@ def _answer(model: str, move: Move) -> Response:
 
 
 def _shown(model: str, move: Move) -> dict[str, Any]:
+    assert move.target  # noqa: S101 - only aliases that name something are shown
     return {
         "model": model,
         "alias": move.alias,
         "version": move.to,
+        "split": {str(number): share for number, share in move.target.split} or None,
+        "shadow": move.target.shadow,
         "previous": move.before,
         "at": move.at or None,
         "reason": move.reason,

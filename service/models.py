@@ -10,6 +10,7 @@ from nncore.network import plan
 from nncore.registry import Registry
 from service.admin import admin_only
 from service.answers import answer
+from service.predictions import predictor
 from service.query import page_limit, query_number
 
 bp = Blueprint("models", __name__, url_prefix="/api/v1/models")
@@ -38,6 +39,15 @@ def list_versions(model: str) -> Response:
     cursor = str(page[limit - 1]) if len(page) > limit else None
     rows = [_summary(registry, model, number, aliases) for number in page[:limit]]
     return answer({"versions": rows, "next_cursor": cursor})
+
+
+@bp.get("/<model>/shadows")
+def show_shadows(model: str) -> Response:
+    _registry().require(model)
+    found = predictor().shadows.results(model)
+    for line in found:
+        line["agreement"] = line["agreed"] / line["rows"] if line["rows"] else None
+    return answer({"shadows": found})
 
 
 @bp.delete("/<model>/versions/<version>")

@@ -14,8 +14,10 @@ from nncore.registry import LIVE
 from service.batches import Batch
 from service.bodies import Content, Environ, read_content
 from service.problems import Problem, unavailable
+from service.request_ids import request_id
 from service.served import NotLiveError, Served, ServedModels
 from service.settings import Settings
+from service.shadows import Shadows
 from service.shapes import Rows, rows_of
 from service.statistics import Counts, Statistics
 from service.unloaded import UnloadedModels
@@ -85,6 +87,7 @@ class Predictor:
         # gunicorn has twice as many processes while it replaces them all.
         self.statistics = Statistics(processes=2 * settings.web_workers)
         self.unloaded = UnloadedModels()
+        self.shadows = Shadows()
 
     def served(self, model: str, reference: str = LIVE) -> Served:
         """Return what answers for `reference` of `model`.
@@ -115,10 +118,13 @@ class Predictor:
         """Return the answer to a request. Raises Problem, and as `served` does."""
         served = self.default() if asked.model is None else self.served(asked.model, asked.version)
         content = read_content(environ, self._settings.max_body_mb * 2**20)
-        return self.answer(asked.dialect, served, content)
+        return self.answer(asked.dialect, served, content, request_id(environ))
 
-    def answer(self, dialect: Dialect, served: Served, content: Content) -> Encoded:
+    def answer(
+        self, dialect: Dialect, served: Served, content: Content, request_id: str
+    ) -> Encoded:
         """Return the answer of a version to a request's body. Raises Problem."""
+        served = served.chosen(request_id)
         rows = rows_of(served.classifier.input_shape, self._settings.max_rows)
         started = time.perf_counter_ns()
         try:
@@ -126,7 +132,8 @@ class Predictor:
             decoded = time.perf_counter_ns()
             probabilities = served.classifier.probabilities(batch.pixels)
             predicted = time.perf_counter_ns()
-            encoded = dialect.encode(Prediction(served, batch, probabilities))
+            prediction = Prediction(served, batch, probabilities)
+            encoded = dialect.encode(prediction)
         except Exception:
             counts = Counts(failures=1, failure_ns=time.perf_counter_ns() - started)
             self.statistics.add(served.model, served.version, counts)
@@ -141,6 +148,8 @@ class Predictor:
             encode_ns=ended - predicted,
         )
         self.statistics.add(served.model, served.version, counts)
+        if served.shadow:
+            self.shadows.look_on(prediction, served.shadow, request_id)
         headers = {"X-Model-Version": str(served.version), "Server-Timing": _timing(counts)}
         return encoded._replace(headers={**encoded.headers, **headers})
 

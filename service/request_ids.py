@@ -7,13 +7,17 @@ from typing import Any
 from flask import Flask, Response, g, request
 
 HEADER = "X-Request-ID"
+_TAKEN = "inkwell.request_id"  # in the environment
 _SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def request_id(environ: dict[str, Any]) -> str:
-    """Return the id of a request, which is another at each call where the client gave none."""
-    given: str = environ.get("HTTP_X_REQUEST_ID", "")
-    return given if _SANE.fullmatch(given) else uuid.uuid4().hex
+    """Return the id of a request, the same at each call."""
+    found: str | None = environ.get(_TAKEN)
+    if found is None:
+        given: str = environ.get("HTTP_X_REQUEST_ID", "")
+        found = environ[_TAKEN] = given if _SANE.fullmatch(given) else uuid.uuid4().hex
+    return found
 
 
 def register(app: Flask) -> None:

@@ -12,6 +12,7 @@ from nncore.errors import CorruptVersionError, NotFoundError, RegistryError
 from nncore.model_folder import Stamp
 from nncore.names import is_alias_name
 from nncore.registry import Registry
+from nncore.targets import choose
 
 log = logging.getLogger(__name__)
 
@@ -20,12 +21,25 @@ SECONDS_BETWEEN_TRIES = 5.0
 
 
 class Served(NamedTuple):
-    """A version that answers. Immutable; threads share it."""
+    """A version that answers. Immutable; threads share it.
+
+    Where an alias names several, ``split`` has those that share its requests, with their shares,
+    and ``shadow`` the one that looks on.
+    """
 
     model: str
     version: int
     labels: tuple[str, ...]
     classifier: Classifier
+    split: "tuple[tuple[Served, float], ...]" = ()
+    shadow: "Served | None" = None
+
+    def chosen(self, request_id: str) -> "Served":
+        """Return the version that answers the request with this id."""
+        if not self.split:
+            return self
+        place = choose([share for _, share in self.split], request_id)
+        return self.split[place][0]._replace(shadow=self.shadow)
 
 
 class NotLiveError(Exception):
@@ -104,9 +118,8 @@ class ServedModels:
             return held.served  # another thread did it meanwhile
         # Looked at before it is read: if the alias moves in between, the next request reads again.
         stamp = _stamp(aliases, alias) or stamp
-        refusal = None
         try:
-            served = self._version(model, self._registry.resolve(model, alias))
+            served, refusal = self._named(model, alias)
         except (RegistryError, OSError) as error:
             log.error("Refused what %r of model %r names: %s", alias, model, error)
             earlier = held.served if held else self._earlier(model, alias)
@@ -117,6 +130,26 @@ class ServedModels:
             log.info("Model %r: %r is version %d now.", model, alias, served.version)
         self._aliases[model, alias] = _Held(aliases, stamp, served, refusal, time.monotonic())
         return served
+
+    def _named(self, model: str, alias: str) -> tuple[Served, str | None]:
+        """Return what an alias names, and why its shadow is refused, if it is.
+
+        Raises RegistryError, OSError: what looks on disturbs nothing, but all that answer must
+        load.
+        """
+        target = self._registry.aliases(model).last(alias).target
+        if target is None:
+            return self._version(model, self._registry.resolve(model, alias)), None
+        served = self._version(model, target.version)._replace(
+            split=tuple((self._version(model, number), share) for number, share in target.split)
+        )
+        if target.shadow is None:
+            return served, None
+        try:
+            return served._replace(shadow=self._version(model, target.shadow)), None
+        except (RegistryError, OSError) as error:
+            log.error("Refused version %d as shadow of %r: %s", target.shadow, alias, error)
+            return served, f"Shadow {target.shadow}: {error}"
 
     def _earlier(self, model: str, alias: str) -> Served | None:
         """Return the last version before the refused one that `alias` named and that loads.

@@ -181,6 +181,11 @@ OPERATIONS = {
     "models.show_version": Operation(
         "Show a version's manifest", _json("Manifest"), errors=UNKNOWN
     ),
+    "models.show_shadows": Operation(
+        "Show what versions in the shadow said of what others answered",
+        _json("Shadows"),
+        errors=UNKNOWN,
+    ),
     "models.delete_version": Operation(
         "Delete a version that no alias names",
         {},

@@ -4,6 +4,7 @@ from jobs.options import JobOptions
 from jobs.sweep_request import SweepRequest
 from nncore.config import TrainConfig
 from nncore.manifest import Manifest
+from nncore.targets import MAX_SPLIT
 from service.dialects.open_inference import INPUT
 from service.dialects.tensor_outputs import OUTPUTS
 from service.dialects.tensors import DATATYPES
@@ -63,6 +64,14 @@ _VERSION = thing({"aliases": listing(TEXT)}, version=WHOLE)
 _MOVE = thing(
     alias=TEXT, at=TEXT, to=nullable(WHOLE), reason=TEXT, actor=TEXT, **{"from": nullable(WHOLE)}
 )
+_SPLIT = {
+    **thing(),
+    "additionalProperties": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+    "minProperties": 2,
+    "maxProperties": MAX_SPLIT,
+    "examples": [{"7": 0.95, "8": 0.05}],
+}
+_NAMES = {"version": nullable(WHOLE), "split": nullable(_SPLIT), "shadow": nullable(WHOLE)}
 _WHY: dict[str, Schema] = {
     "reason": {"type": "string", "maxLength": 2000},
     "actor": {"type": "string", "maxLength": 200},
@@ -248,18 +257,33 @@ SCHEMAS: dict[str, Schema] = {
     "Manifest": {"allOf": [_VERSION, {**schema_of(Manifest), "additionalProperties": True}]},
     "Files": thing(files=listing(TEXT)),
     "History": thing(history=listing(_MOVE)),
-    "Move": strict(thing(_WHY, version=WHOLE)),
+    "Move": strict(thing({**_NAMES, **_WHY})),
     "Rollback": strict(thing({"alias": TEXT, **_WHY})),
     "Alias": thing(
         model=TEXT,
         alias=TEXT,
-        version=nullable(WHOLE),
         previous=nullable(WHOLE),
+        **_NAMES,
         at=nullable(TEXT),
         reason=TEXT,
         actor=TEXT,
     ),
     "Aliases": thing(aliases=listing(ref("Alias"))),
+    "Shadows": thing(
+        shadows=listing(
+            thing(
+                model=TEXT,
+                version=WHOLE,
+                shadow=WHOLE,
+                requests=WHOLE,
+                rows=WHOLE,
+                agreed=WHOLE,
+                unseen=WHOLE,
+                agreement=nullable(NUMBER),
+                disagreements=listing(thing(answer=TEXT, shadow_answer=TEXT, pixels=ANY)),
+            )
+        )
+    ),
     "Alive": thing(status=TEXT),
     "Ready": thing(
         ready=FLAG,
