@@ -35,7 +35,8 @@ def empty_stack(tmp_path_factory):
         running.stop()
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread, which other files' tests do not expect.
+@pytest.fixture(scope="module")
 def launch():
     """Starts Chromium, or skips and says what is missing."""
     sync_api = pytest.importorskip(
@@ -58,7 +59,7 @@ def launch():
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(launch):
     return launch()
 

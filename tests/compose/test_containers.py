@@ -169,7 +169,7 @@ def test_an_upgrade_behind_the_proxy_loses_no_request(containers, mnist):
         for service in ("service", "service-2"):
             upgrade = (*proxied, "up", "--detach", "--wait", "--no-deps", service)
             containers.compose(*upgrade, INKWELL_IMAGE=new)
-        time.sleep(1)
+            time.sleep(5)
 
     print(f"behind the proxy: {load.answered} answers, longest pause {load.longest:.2f} s")
     assert load.failures == []

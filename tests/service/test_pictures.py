@@ -419,7 +419,7 @@ def test_a_file_in_another_field_of_the_form_is_told(client):
     answer = client.post(PREDICT, data={"image": (io.BytesIO(WHOLE), "3.png")})
 
     assert answer.status_code == 422
-    assert "in the field 'file'; got a file in 'image'" in answer.json["detail"]
+    assert "in the field 'file'; got one in 'image'" in answer.json["detail"]
 
 
 def test_many_small_files_of_many_pixels_are_refused(client, monkeypatch):
