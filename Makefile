@@ -10,7 +10,7 @@ export INKWELL_MNIST_DIR
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test test-unit test-integration lint type peers bench bench-training articles browser test-browser screenshots \
-	bench-serving bench-pen lock clean
+	bench-jobs bench-serving bench-pen lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -66,6 +66,11 @@ bench-serving: $(VENV)/developed ## print the leaderboard of serving, beside oth
 	@$(BIN)/python -m benchmarks.serving --group ours --group peer
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
+
+bench-jobs: $(VENV)/developed ## disturb 20 runs, fill the history with 10,000 jobs, watch a run: see docs/reliability.md
+	@$(BIN)/python -m benchmarks.disturbed_runs
+	@$(BIN)/python -m benchmarks.job_history
+	@$(BIN)/python -m benchmarks.watchers
 
 articles: peers ## train the articles' networks, draw their loss curves
 	@$(BIN)/python -m benchmarks.articles
