@@ -28,11 +28,12 @@ def visit(stack, open_page):
     return one
 
 
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_serious(visit, path, scheme):
+def test_axe_finds_nothing_serious(visit, path, scheme, size):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="make browser")
-    page = visit(path, color_scheme=scheme)
+    page = visit(path, color_scheme=scheme, viewport=size)
 
     found = axe.Axe().run(page).response["violations"]
 

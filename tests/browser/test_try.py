@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests.browser.conftest import PHONE
 from tests.browser.drawing import DIGITS, draw, on_pad, photograph
+from tests.browser.test_jobs_page import give_token
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
@@ -75,6 +76,7 @@ def test_the_pixels_that_the_network_sees_and_those_that_decided_are_shown(stack
 
     draw(page, "3")
     answer_is(page, "3")
+    page.wait_for_function("() => document.getElementById('spoken').textContent")  # all is still
 
     seen, heat = painted(page, "seen").reshape(28, 28), painted(page, "heat")
     assert seen[:2].max() == seen[-2:].max() == 0  # framed as MNIST's
@@ -253,6 +255,22 @@ def test_the_pad_shows_the_drawing(stack, open_page):
     grey = np.asarray(shot)
     assert grey[grey.shape[0] // 2, grey.shape[1] // 2] < 60  # paper, in the dark
     assert grey.max() > 200  # ink
+
+
+def test_a_wrong_answer_is_corrected_and_the_drawing_kept(stack, open_page):
+    page = open_page(stack.url)
+    kept = stack.client.get("/api/v1/feedback").json()["count"]
+    draw(page, "7")
+    answer_is(page, "7")
+
+    page.click("[aria-label='It is a 4']")
+    give_token(page)
+    page.wait_for_function("() => document.getElementById('kept').textContent")
+
+    told = stack.client.get("/api/v1/feedback").json()
+    assert told["count"] == kept + 1
+    assert (told["feedback"][0]["label"], told["feedback"][0]["version"]) == ("4", 1)
+    assert page.is_hidden("#correct")
 
 
 def test_an_empty_system_shows_what_to_do_next(empty_stack, open_page):

@@ -1,6 +1,6 @@
 // Try: what is drawn or dropped is asked about at once, and the bars move while one draws.
 
-import { address, send } from "./api.js";
+import { address, change, send } from "./api.js";
 import { takePicture } from "./camera.js";
 import { paintDeeds, paintInk, wipe } from "./digits.js";
 import { byId, element, percent, showProblem } from "./elements.js";
@@ -58,7 +58,34 @@ function show(answers, { at, bitmap, body }) {
   speak(`${first.label}, ${percent(first.probability, 0)} sure, says version ${answers[0].version}.`);
   measure(at);
   // The bars first: what is painted with them would hold them up.
-  later = () => paint(first);
+  later = () => {
+    paint(first);
+    showCorrections(answers[0]);
+  };
+}
+
+function showCorrections(answer) {
+  const [first] = answer.predictions;
+  const buttons = answer.labels.filter((label) => label !== first.label).map((label) => {
+    const button = element("button", { type: "button", ariaLabel: `It is a ${label}` }, label);
+    button.onclick = () => correct(answer, label);
+    return button;
+  });
+  byId("correct").replaceChildren(byId("correct").firstElementChild, ...buttons);
+  byId("correct").hidden = answer.predictions.length > 1;
+  byId("kept").textContent = "";
+}
+
+/** Keeps what the network saw with the label that is right: the next training can learn it. */
+async function correct({ version, predictions: [{ input }] }, label) {
+  try {
+    const kept = await change("POST", address("feedback"), { model, version, instances: [input], pixel_range: "0-255", label });
+    if (!kept) return;
+    byId("correct").hidden = true;
+    byId("kept").textContent = `Kept as a ${label}, with ${kept.count - 1} others. A job on this data and "feedback" learns them.`;
+  } catch (error) {
+    showProblem("problem", error);
+  }
 }
 
 let later = null;
@@ -94,7 +121,8 @@ function showNothing() {
   byId("digit").textContent = "?";
   byId("digit").classList.add("none");
   byId("sure").textContent = "Nothing drawn yet";
-  byId("key").hidden = byId("timing").hidden = true;
+  byId("key").hidden = byId("timing").hidden = byId("correct").hidden = true;
+  byId("kept").textContent = "";
   showProblem("problem", null);
   showBars([..."0123456789"], null, null);
   [byId("seen"), byId("heat")].forEach(wipe);
