@@ -148,6 +148,7 @@ def test_a_photograph_that_is_dropped_is_read_and_its_digit_marked(stack, open_p
 def test_a_picture_is_pasted(stack, open_page):
     page = open_page(stack.url)
     content = base64.b64encode(photograph("6")).decode()
+    page.wait_for_load_state("networkidle")  # it has asked which versions there are, and listens
 
     page.evaluate(
         """content => {
