@@ -40,6 +40,8 @@ worker_class = "service.patient_worker.PatientWorker"
 workers = _settings.web_workers
 # Who watches a job holds a thread: they have their own, and predicting has the rest.
 threads = _settings.web_threads + _settings.max_streams
+# Connections, most of them idle or slow: they cost an event loop a few kilobytes each.
+worker_connections = 4096
 # Imports happen once, before the fork: processes start at once and share their memory.
 preload_app = True
 keepalive = 75

@@ -82,31 +82,34 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             return
         conn.sock.setblocking(False)
         self.arriving[conn] = Arrival()
-        if not self.take(conn):
+        if self.read(conn):
+            self.go_on(conn)
+        else:
             self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_more, conn))
 
     def on_more(self, conn: TConn, _client: socket.socket) -> None:
         """Something more came of a request."""
-        if self.take(conn):
+        if self.read(conn):
             self.poller.unregister(conn.sock)
+            self.go_on(conn)
 
-    def take(self, conn: TConn) -> bool:
-        """Read what is there; return whether the event loop is done with the connection."""
-        arrival = self.arriving[conn]
+    def read(self, conn: TConn) -> bool:
+        """Read what is there; return whether the event loop waits for no more."""
         try:
             content = conn.sock.recv(GATHERED)
         except BlockingIOError:
             return False
         except OSError:
             content = b""
-        if content and not arrival.add(content):
-            return False
-        del self.arriving[conn]
-        if not arrival.content:
-            self.drop(conn)
-        else:
+        return not content or self.arriving[conn].add(content)
+
+    def go_on(self, conn: TConn) -> None:
+        """Hand over what has come; a connection that ended before anything came is dropped."""
+        arrival = self.arriving.pop(conn)
+        if arrival.content:
             self.hand_over(conn, arrival)
-        return True
+        else:
+            self.drop(conn)
 
     def hand_over(self, conn: TConn, arrival: Arrival) -> None:
         """Let a thread go on with what has come of a request."""
@@ -137,7 +140,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
     def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
         """Go on with the connection of a request that a thread has answered."""
         self.busy -= 1
-        if self.large.pop(conn, None) and self.large_waiting:
+        self.large.pop(conn, None)
+        # More than one: those that are refused take no place.
+        while self.large_waiting and len(self.large) < self.most_large:
             self.submit_large(self.large_waiting.popleft())
         super().finish_request(conn, fs)
 

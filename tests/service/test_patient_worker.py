@@ -1,0 +1,121 @@
+"""The worker's event loop, with real sockets; its threads are a list of what they were given."""
+
+import contextlib
+import logging
+import selectors
+import socket
+from concurrent.futures import Future
+
+import pytest
+from gunicorn.config import Config
+from gunicorn.workers.gthread import TConn
+
+from service.patient_worker import PatientWorker
+
+REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+SMALL = REQUEST % 1 + b"x"
+LARGE = REQUEST % 200_000 + bytes(100_000)
+
+
+class Threads:
+    """Takes what the worker submits, and notes whether the event loop still watches it."""
+
+    def __init__(self, worker):
+        self.worker = worker
+        self.given, self.watched = [], []
+
+    def submit(self, _handle, conn):
+        self.given.append(conn)
+        self.watched.append(conn.sock in self.worker.poller.get_map())
+        return Future()
+
+
+@pytest.fixture
+def worker(monkeypatch):
+    """A worker of two threads, for which one request may wait; one of them may read a large one."""
+    monkeypatch.setenv("INKWELL_MAX_WAITING", "1")
+    cfg = Config()
+    cfg.set("threads", 2)
+    worker = PatientWorker(1, 1, [], None, 30, cfg, logging.getLogger("test"))
+    with contextlib.closing(selectors.DefaultSelector()) as worker.poller:
+        worker.tpool = Threads(worker)
+        yield worker
+    worker.tmp.close()
+
+
+@pytest.fixture
+def arrive(worker):
+    """Let a client connect and send; return the server's connection and the client's socket."""
+    with contextlib.ExitStack() as opened:
+
+        def arrive(content):
+            server, client = map(opened.enter_context, socket.socketpair())
+            conn = TConn(worker.cfg, server, ("127.0.0.1", 1), ("127.0.0.1", 2))
+            worker.nr_conns += 1
+            worker.enqueue_req(conn)
+            send(worker, client, content)
+            return conn, client
+
+        yield arrive
+
+
+def send(worker, client, content):
+    client.setblocking(False)
+    while content:
+        with contextlib.suppress(BlockingIOError):
+            content = content[client.send(content) :]
+        if not (events := worker.poller.select(0)):
+            break  # the rest is for a thread
+        for key, _ in events:
+            key.data(key.fileobj)
+
+
+def finish(worker, conn):
+    done = Future()
+    done.set_result(False)
+    worker.finish_request(conn, done)
+
+
+def test_the_event_loop_watches_no_connection_that_a_thread_has(worker, arrive):
+    arrive(SMALL)
+    arrive(LARGE)
+
+    assert len(worker.tpool.given) == 2
+    assert not any(worker.tpool.watched)
+
+
+def test_a_connection_that_ends_is_watched_no_longer_and_closed(worker, arrive):
+    conn, client = arrive(b"")
+    client.close()
+
+    ((key, _),) = worker.poller.select(0)
+    key.data(key.fileobj)
+
+    assert not worker.poller.get_map()
+    assert conn.sock.fileno() == -1
+    assert worker.nr_conns == 0
+
+
+def test_large_requests_wait_for_their_thread(worker, arrive):
+    first, _ = arrive(LARGE)
+    second, _ = arrive(LARGE)
+    assert worker.tpool.given == [first]
+
+    finish(worker, first)
+
+    assert worker.tpool.given == [first, second]
+
+
+def test_large_requests_that_are_refused_let_none_wait_for_ever(worker, arrive):
+    first, _ = arrive(LARGE)
+    waiting = [arrive(LARGE)[1] for _ in range(2)]
+    for _ in range(3):
+        arrive(SMALL)  # the last is refused: all threads are busy and one request waits
+    worker.busy += 1  # as when a probe, which is never refused, came meanwhile
+
+    finish(worker, first)
+
+    assert not worker.large_waiting
+    for client in waiting:
+        client.setblocking(True)
+        assert client.recv(100).startswith(b"HTTP/1.1 429")
