@@ -56,6 +56,7 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         "registry": registry,
         "served_models": served_models,
         "predictor": predictor,
+        "stopping": lambda: False,  # gunicorn's worker tells whether the process is to end
         "streams": Streams(settings.max_streams),
         "job_queue": job_queue or JobQueue(connect(settings.redis_url), settings.queue),
         "schedules": Schedules(connect(settings.redis_url), settings.queue),

@@ -61,5 +61,5 @@ def post_fork(server: Arbiter, worker: PatientWorker) -> None:
 
 
 def post_worker_init(worker: PatientWorker) -> None:
-    """Let the streams end when the process is to: they would hold it up else."""
-    worker.wsgi.extensions["streams"].stopping = lambda: not worker.alive
+    """Let /readyz tell that the process is to end, and let streams end: they would hold it up."""
+    worker.wsgi.extensions["stopping"] = lambda: worker.stops_at is not None

@@ -22,6 +22,7 @@ def readyz() -> Response:
     """Answer 200 where the default model has a version to answer with.
 
     A refused version is told of here; as long as an older one answers, the process is ready.
+    One that is to end is not ready, though it still answers: who balances load goes elsewhere.
     Redis is not asked: predicting does not need it.
     """
     settings: Settings = current_app.extensions["settings"]
@@ -30,13 +31,15 @@ def readyz() -> Response:
         version, reason = predictor().default().version, None
     except (Problem, RegistryError, OSError) as error:
         version, reason = None, str(error)
+    if current_app.extensions["stopping"]():
+        reason = "The service is stopping."
     state = {
-        "ready": version is not None,
+        "ready": reason is None,
         "model": settings.model,
         "version": version,
         "reason": reason,
         "refused": [refusal._asdict() for refusal in models.refusals()],
     }
-    if version is None:
+    if not state["ready"]:
         return answer(state, 503, {"Retry-After": RETRY_SECONDS})
     return answer(state)

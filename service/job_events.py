@@ -34,7 +34,6 @@ class Streams:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.stopping: Callable[[], bool] = lambda: False  # tells whether the process is to end
         self._free = threading.BoundedSemaphore(limit)
 
     def open(self, events: Iterator[bytes]) -> Response:
@@ -59,7 +58,7 @@ def watch_job(job_id: str) -> Response:
     epochs, seen_the_end = _last_event()
     if seen_the_end and job.status in ENDED:
         return Response(status=204)  # which tells a browser not to come again
-    return streams.open(_events(queue, job_id, epochs, streams))
+    return streams.open(_events(queue, job_id, epochs, current_app.extensions["stopping"]))
 
 
 def _last_event() -> tuple[int, bool]:
@@ -72,10 +71,12 @@ def _last_event() -> tuple[int, bool]:
     return int(found[1]), found[2] is not None
 
 
-def _events(queue: JobQueue, job_id: str, known: int, streams: Streams) -> Iterator[bytes]:
+def _events(
+    queue: JobQueue, job_id: str, known: int, stopping: Callable[[], bool]
+) -> Iterator[bytes]:
     """Yield an event for each epoch after the `known` ones, and one at the end."""
     spoken_at = time.monotonic()
-    while not streams.stopping():
+    while not stopping():
         try:
             # The job before its history: where it has ended, the history is whole.
             job = queue.get(job_id)

@@ -4,9 +4,13 @@ gthread takes a thread as soon as the first bytes of a request are there, and th
 the rest: two dozen clients that send a byte a minute hold all threads. Here the event loop gathers
 the beginning of each request. Most are whole then, and their thread waits for nothing. Larger ones
 may be read in at most half of the threads, each for a limited time.
+
+Told to stop, gunicorn's worker leaves its listening socket open until its last request is answered,
+and whoever connects meanwhile is reset. This one answers all who have connected, then refuses.
 """
 
 import re
+import select
 import selectors
 import socket
 import time
@@ -66,12 +70,40 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.most_waiting = Settings.from_env().max_waiting
+        settings = Settings.from_env()
+        self.most_waiting = settings.max_waiting
+        self.drain_seconds = settings.drain_seconds
+        self.stops_at: float | None = None  # when connections are no longer taken
         self.most_large = max(self.cfg.threads // 2, 1)
         self.arriving: dict[TConn, Arrival] = {}  # connections that the event loop reads
         self.large: dict[TConn, float] = {}  # those that threads read, and until when
         self.large_waiting: deque[TConn] = deque()  # those that wait for such a thread
         self.busy = 0  # requests that threads have, or that wait for one
+
+    # --- The end ---
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGTERM: be no longer ready, and take connections for the time of draining yet."""
+        if self.stops_at is None:
+            self.stops_at = time.monotonic() + self.drain_seconds
+            self.method_queue.defer(self.stop_when_drained)
+
+    def stop_when_drained(self) -> None:
+        """End gunicorn's loop when its time has come."""
+        if self.stops_at is not None and time.monotonic() >= self.stops_at:
+            self.alive = False
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Take connections or not; a worker that ends takes those that wait, and closes."""
+        if self.alive:
+            super().set_accept_enabled(enabled)
+            return
+        super().set_accept_enabled(False)
+        while self.sockets:
+            listener = self.sockets.pop()
+            while select.select([listener], [], [], 0)[0]:
+                self.accept(listener)
+            listener.close()
 
     # --- The event loop's part ---
 
@@ -149,6 +181,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
     def murder_pending(self) -> None:
         """End what came too slowly. gunicorn calls this about once a second."""
         super().murder_pending()
+        self.stop_when_drained()
         now = time.monotonic()
         for conn in [conn for conn, at in self.large.items() if at < now]:
             # Its thread reads an end of the body; one that is past reading notices nothing.

@@ -29,6 +29,7 @@ class Settings:
     max_rows: int = 10_000
     max_streams: int = 16
     max_waiting: int = 256
+    drain_seconds: int = 0
     log: str = "text"
     fast_path: str = "on"
 
@@ -50,6 +51,9 @@ class Settings:
             max_rows=_count(given, "INKWELL_MAX_ROWS", cls.max_rows),
             max_streams=_count(given, "INKWELL_MAX_STREAMS", cls.max_streams),
             max_waiting=_count(given, "INKWELL_MAX_WAITING", cls.max_waiting),
+            drain_seconds=_count(
+                given, "INKWELL_DRAIN_SECONDS", cls.drain_seconds, at_least=0, at_most=20
+            ),
             log=_choice(given, "INKWELL_LOG", cls.log, FORMATS),
             fast_path=_choice(given, "INKWELL_FAST_PATH", cls.fast_path, ("on", "off")),
         )
@@ -62,8 +66,16 @@ def _choice(given: Mapping[str, str], name: str, default: str, known: Sequence[s
     return chosen
 
 
-def _count(given: Mapping[str, str], name: str, default: int, *, at_most: int = 1_000_000) -> int:
+def _count(
+    given: Mapping[str, str],
+    name: str,
+    default: int,
+    *,
+    at_least: int = 1,
+    at_most: int = 1_000_000,
+) -> int:
     text = given.get(name, str(default))
-    if not text.isdecimal() or not text.isascii() or not 1 <= int(text) <= at_most:
-        raise SettingsError(f"{name}: expected a whole number from 1 to {at_most}; got {text!r}.")
+    if not text.isdecimal() or not text.isascii() or not at_least <= int(text) <= at_most:
+        expected = f"a whole number from {at_least} to {at_most}"
+        raise SettingsError(f"{name}: expected {expected}; got {text!r}.")
     return int(text)

@@ -253,7 +253,10 @@ def test_compose_accepts_the_file_without_a_word():
 def test_an_unset_variable_is_not_in_the_containers():
     environment = rendered()["service"]["environment"]
 
-    assert environment == dict.fromkeys(environment) | {"INKWELL_REDIS_URL": "redis://redis:6379/0"}
+    assert environment == dict.fromkeys(environment) | {
+        "INKWELL_REDIS_URL": "redis://redis:6379/0",
+        "INKWELL_DRAIN_SECONDS": "3",
+    }
 
 
 @with_compose

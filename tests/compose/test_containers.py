@@ -156,9 +156,6 @@ def _proxy_image():
     docker("build", "--quiet", "--tag", PROXY_IMAGE, "-", stdin=PROXY_STAND_IN)
 
 
-@pytest.mark.xfail(
-    reason="about one in 2,000 requests meets a kept connection that ends: 502", strict=False
-)
 @pytest.mark.usefixtures("_proxy_image")
 def test_an_upgrade_behind_the_proxy_loses_no_request(containers, mnist):
     new = containers.image.replace(":one", ":two")

@@ -153,34 +153,74 @@ def test_a_killed_process_is_replaced_and_the_others_go_on(stack):
     wait_for(lambda: len(set(children(master)) - set(before)) == 1, what="a new process")
 
 
-def test_a_graceful_stop_finishes_the_requests_in_flight(tmp_path):
-    stack = Stack(tmp_path)
-    publish(Registry(stack.store))
-    stack.start_service()
+@pytest.fixture
+def ending(tmp_path):
+    """Return what starts a service of its own, which the test ends."""
+    started = []
+
+    def start(**environ):
+        stack = Stack(tmp_path, **environ)
+        publish(Registry(stack.store))
+        stack.start_service()
+        started.append(stack)
+        return stack
+
+    yield start
+    for stack in started:
+        stack.stop()
+
+
+def test_a_graceful_stop_finishes_the_requests_in_flight_and_refuses_new_connections(ending):
+    stack = ending()
     answers = []
 
     def ask_slowly():
         def body():
             yield bytes(400)
             told.set()
-            stopping.wait(10)
+            refused.wait(10)
             yield bytes(384)
 
         answers.append(
             httpx.post(f"{stack.url}/api/v1/predict", content=body(), headers=OCTETS, timeout=30)
         )
 
-    told, stopping = threading.Event(), threading.Event()
+    def is_refused():
+        try:
+            socket.create_connection(("127.0.0.1", stack.port), 10).close()
+        except ConnectionRefusedError:
+            return True
+
+    told, refused = threading.Event(), threading.Event()
     asking = threading.Thread(target=ask_slowly)
     asking.start()
     told.wait(10)
     stack.processes["service"].send_signal(signal.SIGTERM)
-    stopping.set()
+    # While the one request is under way: a connection that is taken and never served is lost.
+    wait_for(is_refused, 8, "connections to be refused")
+    refused.set()
     asking.join()
     stack.processes["service"].wait(20)
-    stack.stop()
 
     assert answers[0].status_code == 200
+    assert stack.processes["service"].returncode == 0
+
+
+def test_a_service_that_drains_is_not_ready_and_still_answers(ending):
+    stack = ending(INKWELL_DRAIN_SECONDS="3")
+
+    stack.processes["service"].send_signal(signal.SIGTERM)
+    ready = wait_for(
+        lambda: (answer := httpx.get(f"{stack.url}/readyz")).status_code == 503 and answer
+    )
+    answers = [
+        httpx.post(f"{stack.url}/api/v1/predict", content=bytes(784), headers=OCTETS)
+        for _ in range(20)
+    ]
+    stack.processes["service"].wait(20)
+
+    assert ready.json()["reason"] == "The service is stopping."
+    assert all(answer.is_success for answer in answers)
     assert stack.processes["service"].returncode == 0
 
 
