@@ -53,6 +53,13 @@ class JobIndex:
         ids: Any = self._redis.zrange(self._key(status, None), 0, -1)
         return {name.decode() for name in ids}
 
+    def counts(self) -> dict[JobStatus, int]:
+        """Return how many jobs are listed under each status."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for status in STATUSES:
+                pipeline.zcard(self._key(status, None))
+            return dict(zip(STATUSES, pipeline.execute(), strict=True))
+
     def drop(self, ids: Collection[str], *, status: JobStatus | None, model: str | None) -> None:
         """Forget jobs that are no longer there."""
         if ids:

@@ -12,7 +12,7 @@ from rq.job import JobStatus
 from jobs.options import JobOptions
 from jobs.records import KEPT_SECONDS, JobRecords, digest
 from jobs.training_job import UNFINISHED, TrainingJob
-from jobs.workers import Load, load_of
+from jobs.workers import Load, Overview, load_of, overview_of
 from nncore.config import TrainConfig
 
 IDEMPOTENT_SECONDS = 24 * 3600  # for which an answer is remembered by its key
@@ -57,6 +57,7 @@ class JobQueue:
         options: JobOptions = DEFAULT_OPTIONS,
         *,
         request_id: str,
+        traceparent: str | None = None,
         idempotency: Idempotency | None = None,
     ) -> Posted:
         """Put a job into the queue, unless it is there already; all of it in one transaction.
@@ -78,7 +79,9 @@ class JobQueue:
                     earlier = self._earlier(config, options, idempotency)
                     if earlier is not None:
                         return Posted(earlier, is_new=False)
-                    job = self._records.create(config, options, request_id=request_id)
+                    job = self._records.create(
+                        config, options, request_id=request_id, traceparent=traceparent
+                    )
                     pipeline.multi()
                     self._records.put(job, pipeline)
                     pipeline.set(twins, job.id, ex=KEPT_SECONDS)
@@ -176,6 +179,10 @@ class JobQueue:
     def load(self) -> Load:
         """Return how busy the queues and the workers are."""
         return load_of(self._records)
+
+    def overview(self) -> Overview:
+        """Return all that is measured of jobs."""
+        return overview_of(self._records)
 
     def _earlier(
         self, config: TrainConfig, options: JobOptions, idempotency: Idempotency | None

@@ -11,6 +11,7 @@ from rq.job import Job, JobStatus
 from jobs.options import JobOptions
 from nncore.manifest import now
 from nncore.specs import from_json
+from nncore.traces import Trace
 
 # By name: who enqueues needs no code of the worker.
 TRAIN_TASK = "worker.tasks.train_model"
@@ -127,6 +128,19 @@ class TrainingJob(Job):
         """What was said of the job beside its config."""
         options: JobOptions = from_json(JobOptions, self.meta["options"])
         return options
+
+    @property
+    def trace(self) -> Trace | None:
+        """The span of the request that posted the job, None where nobody's did."""
+        return Trace.read(self.meta.get("traceparent") or "")
+
+    @property
+    def log_fields(self) -> dict[str, str]:
+        """What stands in each line about the job: its id, and those of the request it came from."""
+        fields = {"job_id": self.id, "request_id": self.meta.get("request_id")}
+        if self.trace:
+            fields["trace_id"] = self.trace.trace_id
+        return {name: value for name, value in fields.items() if value}
 
     @property
     def model(self) -> str:

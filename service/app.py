@@ -15,7 +15,9 @@ from service import (
     files,
     health,
     job_events,
+    metrics,
     models,
+    observing,
     problems,
     request_ids,
     routes,
@@ -27,11 +29,13 @@ from service import (
 from service.admin import admin_token
 from service.fast_path import FastPath
 from service.job_events import Streams
+from service.observing import Observed, Requests
 from service.openapi import pages as document
 from service.pages import views
 from service.predictor import Predictor
 from service.served import ServedModels
 from service.settings import Settings
+from service.shared_counts import SharedCounts
 
 
 def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flask:
@@ -48,8 +52,11 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb * 2**20
     registry = Registry(settings.store)
-    served_models = ServedModels(registry)
-    predictor = Predictor(served_models, settings)
+    # gunicorn has twice as many processes while it replaces them all.
+    shared = SharedCounts(processes=2 * settings.web_workers)
+    requests = Requests(shared)
+    served_models = ServedModels(registry, requests.happened)
+    predictor = Predictor(served_models, settings, shared)
     app.extensions |= {
         "settings": settings,
         "admin_token": admin_token(settings),
@@ -57,11 +64,14 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         "served_models": served_models,
         "predictor": predictor,
         "stopping": lambda: False,  # gunicorn's worker tells whether the process is to end
+        "shared_counts": shared,
+        "requests": requests,
         "streams": Streams(settings.max_streams),
         "job_queue": job_queue or JobQueue(connect(settings.redis_url), settings.queue),
         "schedules": Schedules(connect(settings.redis_url), settings.queue),
         "sweeps": Sweeps(connect(settings.redis_url), settings.queue),
     }
+    observing.register(app)
     request_ids.register(app)
     fast_path.register(app)
     problems.register(app)
@@ -77,6 +87,7 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         aliases.bp,
         files.bp,
         health.bp,
+        metrics.bp,
         system.bp,
         document.bp,
     ):
@@ -84,4 +95,6 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     views.register(app)
     if settings.fast_path == "on":
         app.wsgi_app = FastPath(app, predictor)  # type: ignore[method-assign]
+    lines = settings.log == "json"
+    app.wsgi_app = Observed(app.wsgi_app, requests, lines=lines)  # type: ignore[method-assign]
     return app

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from service import request_ids
 from service.bodies import Environ
+from service.observing import observation
 from service.predictor import Asked, Predictor
 from service.routes import ASKED
 
@@ -31,9 +32,10 @@ class FastPath:
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Answer a request."""
-        asked = self._asked(environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        if asked is None:
+        found = self._asked(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        if found is None:
             return self._flask(environ, start_response)
+        asked, observation(environ).route = found
         try:
             encoded = self._predictor.respond(asked, environ)
         except Exception as error:
@@ -48,18 +50,21 @@ class FastPath:
         start_response("200 OK", headers)
         return [encoded.body]
 
-    def _match(self, method: str, path: str) -> Asked | None:
-        """Return which prediction Flask's table of addresses has there, None where it has none."""
+    def _match(self, method: str, path: str) -> tuple[Asked, str] | None:
+        """Return which prediction Flask's table of addresses has there, and the route.
+
+        None where it has none.
+        """
         try:
-            endpoint, values = self._url_map.match(path, method)
+            rule, values = self._url_map.match(path, method, return_rule=True)
         except HTTPException:
             return None
-        asked = ASKED.get(endpoint)
+        asked = ASKED.get(rule.endpoint)
         # Flask answers OPTIONS at every address. WSGI has the bytes of a path as Latin-1; no name
         # that there is needs more than ASCII.
         if asked is None or method == "OPTIONS" or not path.isascii():
             return None
-        return asked(**values)
+        return asked(**values), rule.rule
 
 
 def register(app: Flask) -> None:

@@ -206,12 +206,18 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
 
     def refuse(self, conn: TConn, status: int, reason: str, detail: str) -> None:
         """Answer with a problem, and end the connection."""
+        self.wsgi.extensions["requests"].happened("refused request", str(status))
         headers = {"Retry-After": str(RETRY_AFTER)} if status == 429 else {}
         with suppress(OSError):
             conn.sock.setblocking(False)
             conn.sock.send(error_bytes(status, reason, detail, headers))
             conn.sock.shutdown(socket.SHUT_WR)
         self.drop(conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer what cannot be parsed, and what failed outside of the application."""
+        self.wsgi.extensions["requests"].happened("refused request", "unparsed")
+        super().handle_error(req, client, addr, exc)
 
     def drop(self, conn: TConn) -> None:
         """End a connection."""

@@ -13,13 +13,15 @@ from nncore.errors import NotFoundError
 from nncore.registry import LIVE
 from service.batches import Batch
 from service.bodies import Content, Environ, read_content
+from service.observing import observation
 from service.problems import Problem, unavailable
 from service.request_ids import request_id
 from service.served import NotLiveError, Served, ServedModels
 from service.settings import Settings
 from service.shadows import Shadows
 from service.shapes import Rows, rows_of
-from service.statistics import Counts, Statistics
+from service.shared_counts import SharedCounts
+from service.statistics import Answers, Counts, Statistics
 from service.unloaded import UnloadedModels
 
 JSON = "application/json"
@@ -54,6 +56,10 @@ class Prediction:
         ranking: list[list[int]] = order.tolist()
         return ranking
 
+    def answers(self) -> Answers:
+        """Return how often each label is answered, and how sure."""
+        return Answers.of(self.winners, self.confidences, len(self.served.labels))
+
 
 class Encoded(NamedTuple):
     """An answer's body and its headers."""
@@ -81,11 +87,10 @@ class Asked(NamedTuple):
 class Predictor:
     """Answers in any dialect with the versions of `models`."""
 
-    def __init__(self, models: ServedModels, settings: Settings) -> None:
+    def __init__(self, models: ServedModels, settings: Settings, shared: SharedCounts) -> None:
         self._models = models
         self._settings = settings
-        # gunicorn has twice as many processes while it replaces them all.
-        self.statistics = Statistics(processes=2 * settings.web_workers)
+        self.statistics = Statistics(shared)
         self.unloaded = UnloadedModels()
         self.shadows = Shadows()
 
@@ -118,13 +123,15 @@ class Predictor:
         """Return the answer to a request. Raises Problem, and as `served` does."""
         served = self.default() if asked.model is None else self.served(asked.model, asked.version)
         content = read_content(environ, self._settings.max_body_mb * 2**20)
-        return self.answer(asked.dialect, served, content, request_id(environ))
+        return self.answer(asked.dialect, served, content, environ)
 
     def answer(
-        self, dialect: Dialect, served: Served, content: Content, request_id: str
+        self, dialect: Dialect, served: Served, content: Content, environ: Environ
     ) -> Encoded:
         """Return the answer of a version to a request's body. Raises Problem."""
-        served = served.chosen(request_id)
+        served = served.chosen(request_id(environ))
+        seen = observation(environ)
+        seen.model, seen.version = served.model, str(served.version)
         rows = rows_of(served.classifier.input_shape, self._settings.max_rows)
         started = time.perf_counter_ns()
         try:
@@ -136,7 +143,7 @@ class Predictor:
             encoded = dialect.encode(prediction)
         except Exception:
             counts = Counts(failures=1, failure_ns=time.perf_counter_ns() - started)
-            self.statistics.add(served.model, served.version, counts)
+            self._count(served, counts, Answers.none(len(served.labels)))
             raise
         ended = time.perf_counter_ns()
         counts = Counts(
@@ -147,11 +154,15 @@ class Predictor:
             predict_ns=predicted - decoded,
             encode_ns=ended - predicted,
         )
-        self.statistics.add(served.model, served.version, counts)
+        self._count(served, counts, prediction.answers())
+        seen.rows = counts.rows
         if served.shadow:
-            self.shadows.look_on(prediction, served.shadow, request_id)
-        headers = {"X-Model-Version": str(served.version), "Server-Timing": _timing(counts)}
+            self.shadows.look_on(prediction, served.shadow, request_id(environ))
+        headers = {"X-Model-Version": seen.version, "Server-Timing": _timing(counts)}
         return encoded._replace(headers={**encoded.headers, **headers})
+
+    def _count(self, served: Served, counts: Counts, answers: Answers) -> None:
+        self.statistics.add(served.model, served.version, served.labels, counts, answers)
 
     def _get(self, model: str, reference: str) -> Served:
         try:

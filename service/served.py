@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 from nncore.aliases import Aliases
@@ -13,6 +14,7 @@ from nncore.model_folder import Stamp
 from nncore.names import is_alias_name
 from nncore.registry import Registry
 from nncore.targets import choose
+from nncore.training import ignore
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +74,9 @@ class ServedModels:
     one is whole; a version that cannot be loaded is refused and the old one keeps answering.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, happened: Callable[..., None] = ignore) -> None:
         self._registry = registry
+        self._happened = happened  # is told of what is taken up and what is refused
         self._aliases: dict[tuple[str, str], _Held] = {}
         self._versions: OrderedDict[tuple[str, int, Stamp | None], Served] = OrderedDict()
         self._lock = threading.Lock()
@@ -122,12 +125,14 @@ class ServedModels:
             served, refusal = self._named(model, alias)
         except (RegistryError, OSError) as error:
             log.error("Refused what %r of model %r names: %s", alias, model, error)
+            self._happened("refusal", model, alias)
             earlier = held.served if held else self._earlier(model, alias)
             if earlier is None:
                 raise
             served, refusal = earlier, str(error)
         else:
             log.info("Model %r: %r is version %d now.", model, alias, served.version)
+            self._happened("reload", model, alias)
         self._aliases[model, alias] = _Held(aliases, stamp, served, refusal, time.monotonic())
         return served
 

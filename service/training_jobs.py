@@ -20,6 +20,7 @@ from service.context import store
 from service.dry_run import dry_run
 from service.job_view import view, view_many
 from service.json_body import read_object
+from service.observing import observation
 from service.problems import Problem
 from service.query import page_limit, query_number
 
@@ -41,7 +42,11 @@ def post_job() -> Response:
         return answer(dry_run(config, spec_of(config, store()), _queue()))
     try:
         posted = _queue().enqueue(
-            config, options, request_id=g.request_id, idempotency=_idempotency(body)
+            config,
+            options,
+            request_id=g.request_id,
+            traceparent=observation(request.environ).trace.header(),
+            idempotency=_idempotency(body),
         )
     except KeyReusedError:
         detail = (

@@ -14,13 +14,15 @@ MAY_IMPORT = {
     "nncore": {"numpy", "safetensors", "sklearn"},
     "jobs": {"nncore", "redis", "rq"},
     "worker": BOTH | {"matplotlib", "sklearn", "threadpoolctl"},
-    "service": BOTH | {"flask", "werkzeug", "gunicorn", "PIL", "orjson", "simdjson"},
+    "service": BOTH
+    | {"flask", "werkzeug", "gunicorn", "PIL", "orjson", "simdjson", "prometheus_client"},
     "inkwell": {"click", "httpx", "rich", "honcho"},
 }
 ONE_FILE = [
     ("safetensors", "nncore/weights.py"),
     ("sklearn", "nncore/estimator.py"),
     ("matplotlib", "worker/report.py"),
+    ("prometheus_client", "service/metrics.py"),
 ]
 MODULES = [
     pytest.param(room, path, id=str(path.relative_to(ROOT)))

@@ -23,6 +23,7 @@ from jobs.records import SERIALIZER, WrongStateError, connect, queue_names
 from jobs.schedules import Schedules
 from jobs.sweeps import Sweeps
 from jobs.training_job import TrainingJob
+from nncore import logs
 from worker.attempt import Attempt
 from worker.job_folder import JobFolder
 from worker.settings import Settings
@@ -108,6 +109,13 @@ class TrainingWorker(Worker):
             job.set_status(JobStatus.FAILED)
             return
         self.set_state(WorkerStatus.BUSY)
+        with logs.bound(**job.log_fields):  # in the lines of its process, too
+            self._see_through(job)
+        self.set_state(WorkerStatus.IDLE)
+        if "sweep" in job.meta:
+            self._last_round = float("-inf")  # its sweep may go on at once
+
+    def _see_through(self, job: TrainingJob) -> None:
         try:
             begun, execution = self._training.begin(job.id, self.name)
         except WrongStateError as error:
@@ -121,9 +129,6 @@ class TrainingWorker(Worker):
             beat=lambda: self._beat(begun, execution),
             stopping=lambda: self._stop.requested,
         ).see_through()
-        self.set_state(WorkerStatus.IDLE)
-        if "sweep" in begun.meta:
-            self._last_round = float("-inf")  # its sweep may go on at once
 
     def _beat(self, job: TrainingJob, execution: Execution) -> Orders:
         orders = self._training.beat(job, execution, self)

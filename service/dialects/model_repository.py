@@ -20,7 +20,7 @@ from service.predictions import predictor
 from service.problems import Problem
 from service.served import Served
 from service.settings import Settings
-from service.statistics import Counts, Line
+from service.statistics import Line
 
 EXTENSIONS = (
     "binary_tensor_data",
@@ -126,7 +126,7 @@ def statistics(model: str, version: str | None = None) -> Response:
         for line in predictor().statistics.lines()
         if line.model == model and (version is None or line.version == served.version)
     ]
-    return _statistics(counted or [Line(model, served.version, 0, Counts())])
+    return _statistics(counted or [Line.none(model, served.version, served.labels)])
 
 
 def _statistics(lines: Sequence[Line]) -> Response:

@@ -12,6 +12,7 @@ OCTETS = "application/octet-stream"
 CSV = "text/csv"
 HTML = "text/html"
 PLAIN = "text/plain"
+OPENMETRICS = "application/openmetrics-text"
 REPORT = (OCTETS, JSON, "image/png", "image/svg+xml", PLAIN)  # what a report's files are
 
 PAGE_FILES = ("text/css", "text/javascript", "image/svg+xml")
@@ -227,6 +228,9 @@ OPERATIONS = {
         "Tell whether the default model can answer",
         _json("Ready"),
         others={503: _json("Ready")},
+    ),
+    "metrics.show_metrics": Operation(
+        "Tell Prometheus what all processes counted", {PLAIN: TEXT, OPENMETRICS: TEXT}
     ),
     "system.show_system": Operation(
         "Tell how busy queue, workers and processes are", _json("System")
