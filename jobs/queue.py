@@ -1,6 +1,5 @@
 """The queue of training jobs as whoever posts and watches them sees it."""
 
-import json
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
@@ -9,13 +8,13 @@ from redis.client import Pipeline
 from redis.exceptions import WatchError
 from rq.job import JobStatus
 
+from jobs.idempotency import Answered, Idempotency
 from jobs.options import JobOptions
 from jobs.records import KEPT_SECONDS, JobRecords, digest
 from jobs.training_job import UNFINISHED, TrainingJob
 from jobs.workers import Load, Overview, load_of, overview_of
 from nncore.config import TrainConfig
 
-IDEMPOTENT_SECONDS = 24 * 3600  # for which an answer is remembered by its key
 DEFAULT_OPTIONS = JobOptions()
 RESUMABLE = (JobStatus.STOPPED, JobStatus.CANCELED, JobStatus.FAILED)
 
@@ -27,13 +26,6 @@ class Page(NamedTuple):
     next_cursor: int | None
 
 
-class Idempotency(NamedTuple):
-    """The key that came with a request, and the hash of its body."""
-
-    key: str
-    body: str
-
-
 class Posted(NamedTuple):
     """A job, and whether it was queued just now."""
 
@@ -41,15 +33,12 @@ class Posted(NamedTuple):
     is_new: bool
 
 
-class KeyReusedError(Exception):
-    """The idempotency key came with another request before."""
-
-
 class JobQueue:
     """Post jobs, look at them, stop them. Each method raises RedisError without Redis."""
 
     def __init__(self, redis: Redis, name: str) -> None:
         self._records = JobRecords(redis, name)
+        self._answered = Answered(redis, self._records.prefix)
 
     def enqueue(
         self,
@@ -71,7 +60,7 @@ class JobQueue:
             If the request that came with the same key before was another.
         """
         twins = self._twins(config)
-        keys = [twins] if idempotency is None else [twins, self._answered(idempotency)]
+        keys = [twins] if idempotency is None else [twins, self._answered.place(idempotency)]
         with self._records.redis.pipeline() as pipeline:
             while True:
                 try:
@@ -86,8 +75,7 @@ class JobQueue:
                     self._records.put(job, pipeline)
                     pipeline.set(twins, job.id, ex=KEPT_SECONDS)
                     if idempotency is not None:
-                        answer = json.dumps({"body": idempotency.body, "job": job.id})
-                        pipeline.set(self._answered(idempotency), answer, ex=IDEMPOTENT_SECONDS)
+                        self._answered.remember(idempotency, job.id, pipeline)
                     pipeline.execute()
                 except WatchError:
                     continue  # an equal request was quicker
@@ -189,11 +177,8 @@ class JobQueue:
     ) -> TrainingJob | None:
         """Return the job that this request is answered with, if there is one."""
         if idempotency is not None:
-            told: Any = self._records.redis.get(self._answered(idempotency))
-            answer = json.loads(told) if told else None
-            if answer and answer["body"] != idempotency.body:
-                raise KeyReusedError
-            if answer and (job := self.get(answer["job"])):
+            made = self._answered.earlier(idempotency)
+            if made and (job := self.get(made)):
                 return job
         if options.force:
             return None
@@ -204,6 +189,3 @@ class JobQueue:
 
     def _twins(self, config: TrainConfig) -> str:
         return f"{self._records.prefix}:config:{digest(config.to_dict())}"
-
-    def _answered(self, idempotency: Idempotency) -> str:
-        return f"{self._records.prefix}:answered:{digest(idempotency.key)}"

@@ -10,8 +10,9 @@ from redis import Redis
 from redis.exceptions import WatchError
 from rq.cron import CronJob
 
+from jobs.idempotency import Idempotency
 from jobs.options import JobOptions
-from jobs.queue import Idempotency, JobQueue
+from jobs.queue import JobQueue
 from jobs.records import digest
 from jobs.training_job import TRAIN_TASK
 from nncore.config import TrainConfig

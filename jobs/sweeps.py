@@ -9,7 +9,7 @@ import secrets
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis import Redis
 from redis.client import Pipeline
@@ -17,6 +17,7 @@ from redis.exceptions import WatchError
 from rq.exceptions import NoSuchJobError
 from rq.job import JobStatus
 
+from jobs.idempotency import Answered, Idempotency
 from jobs.options import JobOptions, split_job
 from jobs.queue import JobQueue
 from jobs.records import KEPT_SECONDS, JobRecords, WrongStateError
@@ -70,6 +71,13 @@ class Sweep:
         return json.dumps(vars(self) | {"request": to_json(self.request)})
 
 
+class Posted(NamedTuple):
+    """A sweep, and whether it was begun just now."""
+
+    sweep: Sweep
+    is_new: bool
+
+
 class Sweeps:
     """The sweeps of the queue called `name`. Each method raises RedisError without Redis."""
 
@@ -78,16 +86,36 @@ class Sweeps:
         self._records = JobRecords(redis, name)
         self._queue = JobQueue(redis, name)
         self._prefix = f"inkwell:{name}:sweeps"
+        self._answered = Answered(redis, self._prefix)
 
-    def post(self, request: SweepRequest) -> Sweep:
-        """Begin a sweep. A worker that looks around makes its trials."""
-        sequence = int(self._redis.incr(f"{self._prefix}:sequence"))
-        sweep = Sweep(secrets.token_hex(8), request, WAITING, now(), sequence)
+    def post(self, request: SweepRequest, idempotency: Idempotency | None = None) -> Posted:
+        """Begin a sweep, unless a request with the same key did. A worker makes its trials.
+
+        Raises
+        ------
+        KeyReusedError
+            If the request that came with the same key before was another.
+        """
         with self._redis.pipeline() as pipeline:
-            self._write(sweep, pipeline)
-            pipeline.zadd(self._index, {sweep.id: sequence})
-            pipeline.execute()
-        return sweep
+            while True:
+                try:
+                    if idempotency is not None:
+                        pipeline.watch(self._answered.place(idempotency))  # type: ignore[no-untyped-call]
+                        made = self._answered.earlier(idempotency)
+                        if made and (earlier := self.get(made)):
+                            return Posted(earlier, is_new=False)
+                    sequence = int(self._redis.incr(f"{self._prefix}:sequence"))
+                    sweep = Sweep(secrets.token_hex(8), request, WAITING, now(), sequence)
+                    pipeline.multi()
+                    self._write(sweep, pipeline)
+                    pipeline.zadd(self._index, {sweep.id: sequence})
+                    if idempotency is not None:
+                        self._answered.remember(idempotency, sweep.id, pipeline)
+                    pipeline.execute()
+                except WatchError:
+                    continue  # an equal request was quicker
+                else:
+                    return Posted(sweep, is_new=True)
 
     def get(self, sweep_id: str) -> Sweep | None:
         """Return the sweep, or None where there is none."""

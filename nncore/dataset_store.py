@@ -3,7 +3,8 @@
 Layout, below the store::
 
     datasets/<name>/data.npz, manifest.json     immutable: a data set is deleted and made anew
-    feedback/<model>/examples.jsonl             only ever longer: a line an example
+    feedback/<model>/examples.jsonl             only ever longer: a line an example, or
+                                                one that says which before it is deleted
 """
 
 import base64
@@ -162,19 +163,71 @@ class DatasetStore:
 
 
 class Feedback:
-    """The corrected examples of `model`, in the order in which they came."""
+    """The corrected examples of `model`, in the order in which they came, by numbers from 1.
+
+    They lie in a file that only grows: what a version was trained on is the file's beginning, and
+    stays it, whatever is added or deleted later.
+    """
 
     def __init__(self, store: Path, model: str) -> None:
         self._file = store / FEEDBACK / model / "examples.jsonl"
 
     def add(self, pixels: Pixels, labels: Iterable[str], **about: Any) -> None:
-        """Keep examples, uint8 (n, 784), for good. Raises OSError."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        """Keep examples, uint8 (n, 784). Raises OSError."""
         at, rows = now(), (base64.b64encode(row.tobytes()).decode() for row in pixels)
         lines = [
             {"label": label, "at": at, **about, "pixels": row}
             for row, label in zip(rows, labels, strict=True)
         ]
+        self._append(lines)
+
+    def delete(self, number: int) -> None:
+        """Take an example out of all that is trained from now on. Raises NotFoundError, OSError."""
+        if number not in self.kept():
+            raise NotFoundError(f"There is no corrected example {number}.")
+        self._append([{"deleted": number, "at": now()}])
+
+    def length(self) -> int:
+        """Return how many lines there are: what is to be trained on, for `kept`, `examples`."""
+        return len(self._lines())
+
+    def kept(self, length: int | None = None) -> dict[int, dict[str, Any]]:
+        """Return the examples that are not deleted, by number, as of the first `length` lines."""
+        examples: dict[int, dict[str, Any]] = {}
+        for number, line in enumerate(map(json.loads, self._lines()[:length]), start=1):
+            if "deleted" in line:
+                examples.pop(line["deleted"], None)
+            else:
+                examples[number] = line
+        return examples
+
+    def examples(self, labels: tuple[str, ...], length: int) -> Examples:
+        """Return the examples as of `length` lines; of a picture that came twice, its last label.
+
+        Raises
+        ------
+        NotFoundError
+            If an example has a label that is none of `labels`.
+        """
+        last: dict[bytes, int] = {}
+        for line in self.kept(length).values():
+            if line["label"] not in labels:
+                known = ", ".join(labels)
+                detail = f"Feedback has the label {line['label'][:80]!r}; the data know {known}."
+                raise NotFoundError(detail)
+            last[base64.b64decode(line["pixels"])] = labels.index(line["label"])
+        pixels = np.frombuffer(b"".join(last), np.uint8).reshape(-1, 784)
+        return Examples(pixels, np.array([*last.values()], np.int64))
+
+    def _lines(self) -> list[bytes]:
+        try:
+            return self._file.read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return []
+
+    def _append(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Write whole lines behind whole lines, and to the disk."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._file.open("ab+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(-1, os.SEEK_END) if file.tell() else None
@@ -185,32 +238,3 @@ class Feedback:
             file.flush()
             os.fsync(file.fileno())
         sync_folder(self._file.parent)
-
-    def lines(self) -> list[bytes]:
-        """Return every example as JSON, oldest first."""
-        try:
-            return self._file.read_bytes().split(b"\n")[:-1]
-        except FileNotFoundError:
-            return []
-
-    def count(self) -> int:
-        """Return how many examples there are."""
-        return len(self.lines())
-
-    def examples(self, labels: tuple[str, ...], count: int) -> Examples:
-        """Return the first `count` examples; of a picture that came twice, its last label.
-
-        Raises
-        ------
-        NotFoundError
-            If an example has a label that is none of `labels`.
-        """
-        last: dict[bytes, int] = {}
-        for line in map(json.loads, self.lines()[:count]):
-            if line["label"] not in labels:
-                known = ", ".join(labels)
-                detail = f"Feedback has the label {line['label'][:80]!r}; the data know {known}."
-                raise NotFoundError(detail)
-            last[base64.b64decode(line["pixels"])] = labels.index(line["label"])
-        pixels = np.frombuffer(b"".join(last), np.uint8).reshape(-1, 784)
-        return Examples(pixels, np.array([*last.values()], np.int64))

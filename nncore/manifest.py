@@ -25,7 +25,7 @@ MAX_INPUTS = 1_000_000
 class TrainedOn:
     """The data of a version: their name, hash and numbers of rows.
 
-    ``feedback`` is how many corrected examples, the first that came, were among them.
+    ``feedback`` is how far the model's file of corrected examples was read, in lines.
     """
 
     name: str

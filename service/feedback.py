@@ -1,6 +1,6 @@
 """Feedback: pictures that were answered wrongly, with the label that is right."""
 
-import json
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from service.shapes import Rows
 bp = Blueprint("feedback", __name__, url_prefix="/api/v1/feedback")
 
 KEYS = ("model", "version", "label", "labels")
+MOST_DIGITS = 15  # of an example's number
 
 
 @bp.post("")
@@ -44,25 +45,37 @@ def add_feedback() -> Response:
     labels = _labels(options, len(batch.pixels), known_labels)
     feedback = Feedback(store(), model)
     feedback.add(_as_bytes(batch.pixels), labels, version=version)
-    return answer({"model": model, "added": len(labels), "count": feedback.count()}, 201)
+    return answer({"model": model, "added": len(labels), "count": len(feedback.kept())}, 201)
 
 
 @bp.get("")
 def list_feedback() -> Response:
+    feedback, model = _asked()
+    limit, cursor = page_limit(), query_number("cursor", None, at_most=2**53)
+    kept = feedback.kept()
+    below = [number for number in reversed(kept) if cursor is None or number < cursor]
+    rows = [{"number": number, **kept[number]} for number in below[:limit]]
+    following = str(below[limit - 1]) if len(below) > limit else None
+    labels = Counter(example["label"] for example in kept.values())
+    listed = {"count": len(kept), "labels": labels, "feedback": rows, "next_cursor": following}
+    return answer({"model": model, **listed})
+
+
+@bp.delete("/<number>")
+@admin_only
+def delete_feedback(number: str) -> Response:
+    feedback, _ = _asked()
+    if not number.isdecimal() or len(number) > MOST_DIGITS:
+        raise Problem(404, "not-found", f"There is no corrected example {number[:80]!r}.")
+    feedback.delete(int(number))
+    return Response(status=204)
+
+
+def _asked() -> tuple[Feedback, str]:
+    """Return the feedback of the model that the query names, and its name. Raises NotFoundError."""
     model = request.args.get("model", settings().model)
     current_app.extensions["registry"].require(model)
-    limit, cursor = page_limit(), query_number("cursor", None, at_most=2**53)
-    lines = Feedback(store(), model).lines()
-    end = len(lines) if cursor is None else min(cursor - 1, len(lines))
-    start = max(0, end - limit)
-    rows = [{"number": n + 1, **json.loads(lines[n])} for n in reversed(range(start, end))]
-    following = str(start + 1) if start else None
-    counts: dict[str, int] = {}
-    for line in lines:
-        label = json.loads(line)["label"]
-        counts[label] = counts.get(label, 0) + 1
-    listed = {"count": len(lines), "labels": counts, "feedback": rows, "next_cursor": following}
-    return answer({"model": model, **listed})
+    return Feedback(store(), model), model
 
 
 def _labels(options: dict[str, Any], rows: int, known: tuple[str, ...]) -> list[str]:

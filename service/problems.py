@@ -9,6 +9,7 @@ from flask import Flask, Response, g, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
+from jobs.idempotency import KeyReusedError
 from nncore.errors import (
     AliasMovedError,
     ConfigError,
@@ -85,6 +86,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(Problem, _answer_problem)
     app.register_error_handler(ConfigError, _answer_config_error)
     app.register_error_handler(RegistryError, _answer_registry_error)
+    app.register_error_handler(KeyReusedError, _answer_key_reused)
     app.register_error_handler(RedisError, _answer_redis_error)
     app.register_error_handler(OSError, _answer_os_error)
     app.register_error_handler(HTTPException, _answer_http_exception)
@@ -110,6 +112,11 @@ def _answer_registry_error(error: RegistryError) -> Response:
     if isinstance(error, NothingBeforeError):
         return Problem(409, "nothing-before", str(error)).response()
     return unavailable("version-refused", str(error)).response()
+
+
+def _answer_key_reused(error: KeyReusedError) -> Response:
+    detail = "This Idempotency-Key came with another body before; a new request wants a new key."
+    return Problem(422, "idempotency-key-reused", detail).response()
 
 
 def _answer_redis_error(error: RedisError) -> Response:

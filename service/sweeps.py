@@ -2,16 +2,15 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, current_app, request, url_for
+from flask import Blueprint, Response, current_app, url_for
 
 from jobs.sweep_request import read_sweep
 from jobs.sweeps import Sweep, Sweeps, score
 from jobs.training_job import TrainingJob
 from service.admin import admin_only
 from service.answers import answer
-from service.bodies import SMALL, read_body
 from service.context import store
-from service.json_body import read_object
+from service.posted import idempotency, posted_object
 from service.problems import Problem
 from service.query import page_limit, query_number
 from service.sweep_plot import plot
@@ -24,12 +23,9 @@ MEASURES = ("validation_accuracy", "validation_loss", "loss")
 @bp.post("")
 @admin_only
 def post_sweep() -> Response:
-    if request.mimetype != "application/json":
-        detail = f"Expected application/json; got {request.mimetype[:80]!r}."
-        raise Problem(415, "unknown-content-type", detail)
-    body = read_object(read_body(request.environ, SMALL))
-    sweep = _sweeps().post(read_sweep(body, store()))
-    return _show(sweep, 202)
+    body = posted_object()
+    posted = _sweeps().post(read_sweep(body, store()), idempotency(body))
+    return _show(posted.sweep, 202 if posted.is_new else 200)
 
 
 @bp.get("")

@@ -1,58 +1,45 @@
 """Training jobs: post one, look at one, list them, stop and resume them."""
 
 from collections.abc import Callable
-from typing import Any
 
 from flask import Blueprint, Response, current_app, g, request, url_for
 from rq.exceptions import NoSuchJobError
 from rq.job import JobStatus
 
 from jobs.options import read_job
-from jobs.queue import Idempotency, JobQueue, KeyReusedError
-from jobs.records import WrongStateError, digest
+from jobs.queue import JobQueue
+from jobs.records import WrongStateError
 from jobs.training_job import STATUSES, TrainingJob
 from nncore.resolve import spec_of
 from nncore.specs import unknown
 from service.admin import admin_only
 from service.answers import answer
-from service.bodies import SMALL, read_body
 from service.context import store
 from service.dry_run import dry_run
 from service.job_view import view, view_many
-from service.json_body import read_object
 from service.observing import observation
+from service.posted import idempotency, posted_object
 from service.problems import Problem
 from service.query import page_limit, query_number
 
 bp = Blueprint("training_jobs", __name__, url_prefix="/api/v1/jobs")
-
-MAX_KEY = 255
 
 
 @bp.post("")
 @admin_only
 def post_job() -> Response:
     dry = _dry()
-    if request.mimetype != "application/json":
-        detail = f"Expected application/json; got {request.mimetype[:80]!r}."
-        raise Problem(415, "unknown-content-type", detail)
-    body = read_object(read_body(request.environ, SMALL))
+    body = posted_object()
     config, options = read_job(body, store())
     if dry:
         return answer(dry_run(config, spec_of(config, store()), _queue()))
-    try:
-        posted = _queue().enqueue(
-            config,
-            options,
-            request_id=g.request_id,
-            traceparent=observation(request.environ).trace.header(),
-            idempotency=_idempotency(body),
-        )
-    except KeyReusedError:
-        detail = (
-            "This Idempotency-Key came with another body before; a new request wants a new key."
-        )
-        raise Problem(422, "idempotency-key-reused", detail) from None
+    posted = _queue().enqueue(
+        config,
+        options,
+        request_id=g.request_id,
+        traceparent=observation(request.environ).trace.header(),
+        idempotency=idempotency(body),
+    )
     return _show(posted.job, 202 if posted.is_new else 200)
 
 
@@ -124,16 +111,6 @@ def _dry() -> bool:
                 422, "unknown-query", f"?dry_run= wants true or false; got {text[:80]!r}."
             )
     return request.args.get("dry_run") == "true"
-
-
-def _idempotency(body: dict[str, Any]) -> Idempotency | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not key.isascii() or not key.isprintable() or not 1 <= len(key) <= MAX_KEY:
-        detail = f"Idempotency-Key: expected 1 to {MAX_KEY} printable ASCII characters."
-        raise Problem(422, "not-an-idempotency-key", detail)
-    return Idempotency(key, digest(body))
 
 
 def _status() -> JobStatus | None:

@@ -51,7 +51,7 @@ class UnreachableDatasetError(DatasetError):
 class Dataset(NamedTuple):
     """A data set as it is trained on. Pixels are uint8 (n, 784), labels int64 (n,).
 
-    What an example's label says is the place in `labels`. So many examples of `feedback` count.
+    What an example's label says is the place in `labels`. So many lines of `feedback` count.
     """
 
     name: str
@@ -83,11 +83,11 @@ def load(name: str, settings: Settings) -> Dataset:
 
 
 def load_all(
-    config: TrainConfig, settings: Settings, count_feedback: Callable[[Feedback], int]
+    config: TrainConfig, settings: Settings, feedback_length: Callable[[Feedback], int]
 ) -> Dataset:
     """Return the data of a run as one: trained on are all of them, tested with is the first.
 
-    `count_feedback` tells how many of the corrected examples count, if they are asked for.
+    `feedback_length` tells how many lines of feedback count, if it is asked for.
 
     Raises
     ------
@@ -95,17 +95,17 @@ def load_all(
         If one cannot be had, or has a label that the first does not know.
     """
     first, *others = (load(name, settings) for name in config.datasets if name != FEEDBACK)
-    parts, count = [first.train, *(_relabelled(other, first) for other in others)], 0
+    parts, length = [first.train, *(_relabelled(other, first) for other in others)], 0
     if FEEDBACK in config.datasets:
         feedback = Feedback(settings.store, config.model)
-        count = count_feedback(feedback)
+        length = feedback_length(feedback)
         try:
-            parts.append(feedback.examples(first.labels, count))
+            parts.append(feedback.examples(first.labels, length))
         except NotFoundError as error:
             raise DatasetError(str(error)) from None
     pixels, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     train = Examples(pixels, labels)
-    return first._replace(name="+".join(config.datasets), train=train, feedback=count)
+    return first._replace(name="+".join(config.datasets), train=train, feedback=length)
 
 
 def _relabelled(dataset: Dataset, first: Dataset) -> Examples:

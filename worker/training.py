@@ -90,7 +90,7 @@ def run_training(
     registry = Registry(settings.store)
     # Feedback that came after the run was first begun waits for the next.
     dataset = datasets.load_all(
-        config, settings, lambda feedback: folder.once("feedback", feedback.count)
+        config, settings, lambda feedback: folder.once("feedback", feedback.length)
     )
     version = published_by(registry, config.model, job_id) if begun_before else None
     if version is None:

@@ -59,6 +59,7 @@ _FILE = Operation(
 )
 _PAGE = Operation("", {HTML: ANY})
 _ORDER = Operation("", _json("Job"), errors=(404, 409, *ADMIN), status=202, admin=True)
+_KEY: dict[str, Schema] = {"Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": 255}}
 _LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 100}
 
 OPERATIONS = {
@@ -72,7 +73,7 @@ OPERATIONS = {
         _json("JobRequest"),
         (400, 413, 415, 422, *ADMIN),
         query={"dry_run": {"enum": ["true", "false"]}},
-        headers={"Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": 255}},
+        headers=_KEY,
         status=202,
         admin=True,
         # The job that was there already; or what a dry run tells.
@@ -103,8 +104,10 @@ OPERATIONS = {
         _json("Sweep"),
         _json("SweepRequest"),
         (400, 413, 415, 422, *ADMIN),
+        headers=_KEY,
         status=202,
         admin=True,
+        others={200: _json("Sweep")},  # that which the same request began before
     ),
     "sweeps.list_sweeps": Operation(
         "List sweeps, newest first",
@@ -156,6 +159,14 @@ OPERATIONS = {
         _json("FeedbackList"),
         errors=(404, 422, 503),
         query={"model": TEXT, "limit": _LIMIT, "cursor": TEXT},
+    ),
+    "feedback.delete_feedback": Operation(
+        "Delete a corrected example: no training learns it any more",
+        {},
+        errors=(404, *ADMIN),
+        query={"model": TEXT},
+        status=204,
+        admin=True,
     ),
     "schedules.put_schedule": Operation(
         "Post a job at the times of a cron expression",

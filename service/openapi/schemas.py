@@ -45,6 +45,7 @@ def nullable(schema: Schema) -> Schema:
 
 
 PATH_PARAMETERS: dict[str, Schema] = {
+    "number": {"type": "integer", "minimum": 1, "examples": [1]},
     "model": {"type": "string", "examples": ["digits"]},
     "version": {"type": "string", "description": "A number, or an alias.", "examples": ["live"]},
     "alias": {"type": "string", "examples": ["live"]},

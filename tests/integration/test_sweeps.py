@@ -126,3 +126,15 @@ def test_sweeps_are_listed_and_unknown_ones_told(stack):
     wrong = stack.client.post("/api/v1/sweeps", json={"base": {}, "grid": {"epochs": [0]}})
     assert wrong.status_code == 422
     assert wrong.json()["errors"]
+
+
+def test_a_sweep_that_is_posted_again_with_its_key_is_begun_once(stack):
+    small = SWEEP | {"grid": {"epochs": [1, 2]}, "publish": False}
+    key = {"Idempotency-Key": "a sweep"}
+
+    first, again = (stack.client.post("/api/v1/sweeps", json=small, headers=key) for _ in range(2))
+    other = stack.client.post("/api/v1/sweeps", json=SWEEP, headers=key)
+
+    assert (first.status_code, again.status_code, other.status_code) == (202, 200, 422)
+    assert first.json()["id"] == again.json()["id"]
+    assert other.json()["type"] == "urn:inkwell:problem:idempotency-key-reused"

@@ -2,8 +2,9 @@ import threading
 
 import pytest
 
+from jobs.idempotency import Idempotency, KeyReusedError
 from jobs.options import JobOptions
-from jobs.queue import Idempotency, JobQueue, KeyReusedError
+from jobs.queue import JobQueue
 from jobs.records import connect
 from nncore.config import TrainConfig
 from tests.jobs.conftest import QUEUE

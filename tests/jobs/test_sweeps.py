@@ -5,6 +5,7 @@ import itertools
 import pytest
 from rq.job import JobStatus
 
+from jobs.idempotency import Idempotency, KeyReusedError
 from jobs.sweep_request import SweepRequest, read_sweep, with_parameters
 from jobs.sweeps import Sweeps, is_hopeless
 from nncore.errors import ConfigError
@@ -28,7 +29,7 @@ def sweeps(redis):
 
 @pytest.fixture
 def post_sweep(sweeps, tmp_path):
-    return lambda **body: sweeps.post(read_sweep(SIZES | body, tmp_path)).id
+    return lambda **body: sweeps.post(read_sweep(SIZES | body, tmp_path)).sweep.id
 
 
 @pytest.fixture
@@ -242,6 +243,19 @@ def test_a_sweep_that_is_stopped_before_it_began_makes_no_trials(sweeps, post_sw
     assert queue.page(limit=5, cursor=None, status=None, model=None).jobs == []
 
 
+def test_a_sweep_is_begun_once_a_key(sweeps, tmp_path):
+    request = read_sweep(SIZES, tmp_path)
+
+    first, again = (sweeps.post(request, Idempotency("k", "body")) for _ in range(2))
+    other = sweeps.post(request, Idempotency("another", "body"))
+
+    assert (first.is_new, again.is_new, other.is_new) == (True, False, True)
+    assert again.sweep == first.sweep != other.sweep
+    with pytest.raises(KeyReusedError):
+        sweeps.post(request, Idempotency("k", "another body"))
+    assert len(sweeps.page(limit=9, cursor=None)[0]) == 2
+
+
 def test_sweeps_are_listed_newest_first_in_pages(sweeps, post_sweep):
     ids = [post_sweep() for _ in range(3)]
 
@@ -282,4 +296,4 @@ def test_a_sweep_is_read_from_redis_as_it_was_written(sweeps, tmp_path):
     request = read_sweep(SIZES | {"seed": 3, "stop_hopeless": True}, tmp_path)
 
     assert isinstance(request, SweepRequest)
-    assert sweeps.get(sweeps.post(request).id).request == request
+    assert sweeps.get(sweeps.post(request).sweep.id).request == request

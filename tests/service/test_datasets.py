@@ -320,6 +320,36 @@ def test_feedback_is_kept_counted_and_listed(send, client, settings):
     assert kept.labels.tolist() == [3, 4, 5]
 
 
+def test_deleted_feedback_is_neither_listed_nor_counted_nor_trained_on(
+    send, client, admin, settings
+):
+    send(instances=PIXELS[:3].tolist(), labels=["3", "4", "5"])
+
+    assert client.delete("/api/v1/feedback/2", headers=admin).status_code == 204
+
+    listed = client.get("/api/v1/feedback").json
+    assert (listed["count"], listed["labels"]) == (2, {"3": 1, "5": 1})
+    assert [row["number"] for row in listed["feedback"]] == [3, 1]
+    feedback, labels = Feedback(settings.store, "digits"), tuple("0123456789")
+    assert feedback.examples(labels, feedback.length()).labels.tolist() == [3, 5]
+    # What was trained on before it was deleted can be had again.
+    assert feedback.examples(labels, 3).labels.tolist() == [3, 4, 5]
+    assert client.delete("/api/v1/feedback/2", headers=admin).status_code == 404
+    assert send(instances=PIXELS[3].tolist(), label=6)["count"] == 3
+    assert client.get("/api/v1/feedback?limit=1").json["feedback"][0]["number"] == 5
+
+
+@pytest.mark.parametrize("number", ["0", "4", "x", "3?model=none"])
+def test_feedback_that_is_not_there_cannot_be_deleted(send, client, admin, number):
+    send(instances=PIXELS[:3].tolist(), label=3)
+
+    response = client.delete(f"/api/v1/feedback/{number}", headers=admin)
+
+    assert response.status_code == 404
+    assert response.mimetype == "application/problem+json"
+    assert client.get("/api/v1/feedback").json["count"] == 3
+
+
 def test_a_picture_is_feedback_too(client, admin, live):
     response = client.post(
         "/api/v1/feedback?label=1&model=digits",
@@ -371,6 +401,7 @@ def test_what_a_process_left_that_died_while_it_wrote_is_no_feedback(send, setti
 def test_feedback_and_uploads_want_the_token(client, registry):
     publish(registry)
 
+    assert client.delete("/api/v1/feedback/1").status_code == 401
     for address in ("/api/v1/feedback", ADDRESS):
         assert client.post(address, data=b"").status_code == 401
     assert client.get("/api/v1/feedback?model=none").status_code == 404

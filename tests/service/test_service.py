@@ -456,13 +456,14 @@ def test_a_wrong_query_queues_nothing(client, admin, query):
     assert response.status_code == 422
 
 
+JOB = {"model": "m", "dataset": "mnist"}
+SWEEP = {"base": JOB, "grid": {"batch_size": [16, 32]}}
+
+
+@pytest.mark.parametrize(("path", "body"), [("jobs", JOB), ("sweeps", SWEEP)])
 @pytest.mark.parametrize("key", ["", "x" * 256, "\xe9"])
-def test_a_wrong_idempotency_key_is_refused(client, admin, key):
-    response = client.post(
-        "/api/v1/jobs",
-        json={"model": "m", "dataset": "mnist"},
-        headers=admin | {"Idempotency-Key": key},
-    )
+def test_a_wrong_idempotency_key_is_refused(client, admin, path, body, key):
+    response = client.post(f"/api/v1/{path}", json=body, headers=admin | {"Idempotency-Key": key})
 
     assert response.status_code == 422
     assert "1 to 255 printable" in response.json["detail"]
