@@ -22,7 +22,7 @@ RUN = {"preset": "lenet", "batch_size": 1, "epochs": 100_000}  # an epoch in abo
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        stack = Stack(Path(folder), INKWELL_MAX_STREAMS=str(WATCHERS))
+        stack = Stack(Path(folder), INKWELL_MAX_STREAMS=str(2 * WATCHERS))
         try:
             stack.start()
             stack.train(epochs=2)

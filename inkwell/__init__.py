@@ -7,13 +7,13 @@ if TYPE_CHECKING:
     from inkwell.async_client import AsyncClient
     from inkwell.client import Client, ServiceError, ServiceUnreachable
     from inkwell.errors import InkwellError
-    from inkwell.job_handle import JobNotFinished
+    from inkwell.handle import NotFinished
 
 __all__ = [
     "AsyncClient",
     "Client",
     "InkwellError",
-    "JobNotFinished",
+    "NotFinished",
     "ServiceError",
     "ServiceUnreachable",
 ]
@@ -21,7 +21,7 @@ __all__ = [
 _WHERE = {
     "AsyncClient": "async_client",
     "InkwellError": "errors",
-    "JobNotFinished": "job_handle",
+    "NotFinished": "handle",
 }
 
 

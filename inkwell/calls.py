@@ -1,13 +1,14 @@
 """What each call sends and how its answer is read: the same for the client and the async client."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from inkwell.bodies import encode
 from inkwell.results import Answer, Predictions, Version
+from inkwell.uploads import upload
 
 T = TypeVar("T")
 
@@ -35,8 +36,12 @@ def get(path: str, **query: Any) -> Call[Answer]:
 
 def predict(images: Any, model: str | None, version: int | str | None) -> Call[Predictions]:
     """Ask what images show; predicting changes nothing."""
-    body = {key: value for key, value in encode(images)._asdict().items() if value is not None}
-    return Call("POST", predict_path(model, version), Predictions, body)
+    return Call("POST", predict_path(model, version), Predictions, given_body(images))
+
+
+def given_body(images: Any) -> dict[str, Any]:
+    """Return images as httpx is told of them."""
+    return {key: value for key, value in encode(images)._asdict().items() if value is not None}
 
 
 def predict_path(model: str | None, version: int | str | None) -> str:
@@ -63,6 +68,62 @@ def train(config: Answer) -> Call[Answer]:
 def order(job_id: str, order: str) -> Call[Answer]:
     """Stop or resume a job."""
     return Call("POST", f"/api/v1/jobs/{part(job_id)}/{part(order)}", plain, safe=False)
+
+
+def sweep_body(base: Answer, grid: Answer | None, random: Answer | None, more: Answer) -> Answer:
+    """Return what a sweep is begun with."""
+    asked = {"grid": grid} if random is None else {"random": random}
+    given = {key: value for key, value in more.items() if value is not None}
+    return {"base": job_config("digits", base), **asked, **given}
+
+
+def sweep(body: Answer) -> Call[Answer]:
+    """Begin a sweep; its key lets it be posted again without a second one coming of it."""
+    headers = {"Idempotency-Key": secrets.token_hex(16)}
+    return Call("POST", "/api/v1/sweeps", plain, {"json": body, "headers": headers})
+
+
+def stop_sweep(sweep_id: str) -> Call[Answer]:
+    """Stop a sweep."""
+    return Call("POST", f"/api/v1/sweeps/{part(sweep_id)}/stop", plain, safe=False)
+
+
+def add_dataset(name: str, data: Any) -> Call[Answer]:
+    """Upload a data set; the same once more changes nothing."""
+    return Call("POST", f"/api/v1/datasets/{part(name)}", plain, upload(data))
+
+
+def add_feedback(
+    images: Any,
+    label: int | str | Sequence[int | str],
+    model: str | None,
+    version: int | str | None,
+) -> Call[Answer]:
+    """Keep corrected examples. Not sent twice: each is kept."""
+    query = _given(model=model, version=version)
+    if isinstance(label, int | str):
+        query["label"] = label
+    else:
+        query["labels"] = ",".join(map(str, label))
+    options = {"params": query, **given_body(images)}
+    return Call("POST", "/api/v1/feedback", plain, options, safe=False)
+
+
+def delete_feedback(number: int, model: str | None) -> Call[Answer]:
+    """Delete a corrected example."""
+    options = {"params": _given(model=model)}
+    return Call("DELETE", f"/api/v1/feedback/{number}", plain, options, safe=False)
+
+
+def put_schedule(name: str, cron: str, job: Answer) -> Call[Answer]:
+    """Let a job be posted again and again."""
+    path = f"/api/v1/schedules/{part(name)}"
+    return Call("PUT", path, plain, {"json": {"cron": cron, "job": job}})
+
+
+def delete(path: str) -> Call[Answer]:
+    """Delete something. Not sent twice: the second time it would not be found."""
+    return Call("DELETE", f"/api/v1{path}", plain, safe=False)
 
 
 def version(model: str, version: int | str) -> Call[Version]:
@@ -93,5 +154,5 @@ def part(segment: int | str) -> str:
     return text if text.strip(".") else text.replace(".", "%2E")
 
 
-def _given(**texts: str | None) -> dict[str, str]:
-    return {key: text for key, text in texts.items() if text}
+def _given(**values: int | str | None) -> dict[str, int | str]:
+    return {key: value for key, value in values.items() if value}

@@ -2,39 +2,31 @@
 
 import errno
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 import click
 
 from inkwell.bench import bench
 from inkwell.completion import completion
+from inkwell.data import data
 from inkwell.doctor import doctor
 from inkwell.errors import InkwellError
+from inkwell.feedback import feedback
+from inkwell.group import Group
 from inkwell.job import job
 from inkwell.listing import history, jobs, models, versions
 from inkwell.predict import predict
 from inkwell.promote import promote, rollback
+from inkwell.schedule import schedule
 from inkwell.settings import Settings
+from inkwell.sweep import sweep
 from inkwell.train import train
 from inkwell.up import down, up
 from inkwell.verify import verify
 
 
-class Commands(click.Group):
-    """A group that prints our errors as one line, and knows what a typo was meant to be."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or name the nearest one."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            nearest = get_close_matches(args[0], self.list_commands(ctx), n=1)
-            if not nearest:
-                raise
-            raise click.UsageError(f"{error.message} Did you mean {nearest[0]!r}?", ctx) from None
+class Commands(Group):
+    """All commands; prints our errors as one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call the command, and say what went wrong without a traceback."""
@@ -72,6 +64,10 @@ COMMANDS = (
     verify,
     jobs,
     job,
+    sweep,
+    schedule,
+    data,
+    feedback,
     bench,
     doctor,
     completion,

@@ -1,6 +1,7 @@
 """The client: Inkwell's HTTP API over kept-alive connections."""
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -11,7 +12,8 @@ from inkwell.calls import Call, part
 from inkwell.job_handle import Job
 from inkwell.results import Answer, Predictions, Version
 from inkwell.settings import Settings
-from inkwell.transport import ServiceError, ServiceUnreachable
+from inkwell.sweep_handle import Sweep
+from inkwell.transport import Endpoint, ServiceError, ServiceUnreachable
 
 __all__ = ["Answer", "Client", "ServiceError", "ServiceUnreachable"]
 
@@ -19,7 +21,7 @@ LIVE_SECONDS = 2.0  # a service that starts may accept a connection long before 
 T = TypeVar("T")
 
 
-class Client:
+class Client(Endpoint):
     """Inkwell at one address; use as a context manager, or call `close`. Threads may share it.
 
     Parameters
@@ -42,19 +44,8 @@ class Client:
         From every call, if the service answers with an error; it carries the problem.
     """
 
-    def __init__(
-        self,
-        url: str | None = None,
-        token: str | None = None,
-        timeout: float = 60.0,
-        retries: int = 2,
-    ) -> None:
-        if url is None:
-            settings = Settings.from_env()
-            url, token = settings.url, token or settings.token()
-        self.url = url.rstrip("/")
-        self._retries = retries
-        self._http = httpx.Client(**transport.options(self.url, token, timeout))
+    def _open(self, options: dict[str, Any]) -> None:
+        self._http = httpx.Client(**options)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -169,9 +160,110 @@ class Client:
         """Point an alias at what it named before its last move."""
         return self.send(calls.rollback(model, alias, reason, actor))
 
+    def delete_version(self, model: str, version: int) -> None:
+        """Delete a version that no alias names."""
+        self.send(calls.delete(f"/models/{part(model)}/versions/{part(version)}"))
+
     def history(self, model: str) -> Answer:
         """Return every move of the model's aliases, oldest first."""
         return self.send(calls.get(f"/models/{part(model)}/history"))
+
+    def sweep(
+        self,
+        base: Answer,
+        *,
+        grid: Answer | None = None,
+        random: Answer | None = None,
+        **more: Any,
+    ) -> Sweep:
+        """Begin a sweep: a job for each of several values of some keys.
+
+        Parameters
+        ----------
+        base : dict
+            What all trials have in common: the keys of a job; `model` and `dataset` are digits
+            where they are not given.
+        grid, random : dict
+            One of the two: lists of values for each parameter, such as
+            ``{"optimizer.learning_rate": [0.001, 0.01]}``; or, for `random`, also ranges
+            ``{"low": 0.0001, "high": 0.01, "log": True}``.
+        **more
+            ``trials`` (of `random`), ``metric``, ``seed``, ``stop_hopeless``, ``publish``.
+        """
+        return Sweep(self, self.send(calls.sweep(calls.sweep_body(base, grid, random, more))))
+
+    def find_sweep(self, sweep_id: str) -> Sweep:
+        """Return a sweep that was begun before."""
+        return Sweep(self, self.send(calls.get(f"/sweeps/{part(sweep_id)}")))
+
+    def sweeps(self, **query: str | int) -> Answer:
+        """Return a page of sweeps, newest first; `limit`, `cursor` narrow it."""
+        return self.send(calls.get("/sweeps", **query))
+
+    def stop_sweep(self, sweep_id: str) -> Answer:
+        """Stop all trials of a sweep, and return it."""
+        return self.send(calls.stop_sweep(sweep_id))
+
+    def add_dataset(self, name: str, data: Any) -> Answer:
+        """Upload a data set; return its labels, its numbers of rows and its report.
+
+        Parameters
+        ----------
+        name : str
+            By which jobs name it.
+        data : path, bytes, or dict of these
+            An .npz, CSV or zip of labelled folders; a folder is zipped. A dict names the parts:
+            ``train`` and ``test``, or of IDX files ``train_images``, ``train_labels``,
+            ``test_images``, ``test_labels``.
+        """
+        return self.send(calls.add_dataset(name, data))
+
+    def datasets(self) -> Answer:
+        """Return the data sets that there are."""
+        return self.send(calls.get("/datasets"))
+
+    def dataset(self, name: str) -> Answer:
+        """Return all that is known of a data set."""
+        return self.send(calls.get(f"/datasets/{part(name)}"))
+
+    def delete_dataset(self, name: str) -> None:
+        """Delete an uploaded data set."""
+        self.send(calls.delete(f"/datasets/{part(name)}"))
+
+    def add_feedback(
+        self,
+        images: Any,
+        label: int | str | Sequence[int | str],
+        *,
+        model: str | None = None,
+        version: int | str | None = None,
+    ) -> Answer:
+        """Keep images, as `predict` takes them, with the label that is right, or with one each."""
+        return self.send(calls.add_feedback(images, label, model, version))
+
+    def feedback(self, **query: str | int) -> Answer:
+        """Return a page of corrected examples, newest first; `model`, `limit`, `cursor` narrow."""
+        return self.send(calls.get("/feedback", **query))
+
+    def delete_feedback(self, number: int, *, model: str | None = None) -> None:
+        """Delete a corrected example; nothing learns it any more."""
+        self.send(calls.delete_feedback(number, model))
+
+    def put_schedule(self, name: str, cron: str, job: Answer) -> Answer:
+        """Let a job be posted at the times of a cron expression; one of that name is replaced."""
+        return self.send(calls.put_schedule(name, cron, job))
+
+    def schedules(self) -> Answer:
+        """Return the schedules that there are."""
+        return self.send(calls.get("/schedules"))
+
+    def schedule(self, name: str) -> Answer:
+        """Return a schedule."""
+        return self.send(calls.get(f"/schedules/{part(name)}"))
+
+    def delete_schedule(self, name: str) -> None:
+        """Delete a schedule."""
+        self.send(calls.delete(f"/schedules/{part(name)}"))
 
     def system(self) -> Answer:
         """Return how busy queue, workers and processes are."""
@@ -198,16 +290,13 @@ class Client:
         while True:
             try:
                 response = self._request(call.method, call.path, **call.options)
-                return call.read(transport.read(self.url, response))
+                return call.read(self._read(response))
             except (ServiceError, ServiceUnreachable) as error:
-                wait = transport.pause(attempt, error)
-                if wait is None or not call.safe or attempt >= self._retries:
-                    raise
+                time.sleep(self._pause(attempt, call.safe, error))
                 attempt += 1
-                time.sleep(wait)
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             return self._http.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise transport.unreachable(self.url, error) from None
+            raise self._unreachable(error) from None

@@ -61,7 +61,7 @@ def _make_ready(
     # Only now has the service made the token that the store keeps.
     with Client.from_settings(settings) as admin:
         job = admin.post_job(config)
-    job = follow(client, job["id"], EpochLines(say, every=SHOWN_EVERY), pause=pause)
+    job = follow(lambda: client.job(job["id"]), EpochLines(say, every=SHOWN_EVERY), pause=pause)
     finished = job["status"] == "finished"
     say(outcome(job) if finished else f"The first training failed: {failure(job)}")
 

@@ -5,7 +5,7 @@ import sys
 import click
 
 from inkwell.client import Answer, Client
-from inkwell.job_handle import ENDED
+from inkwell.handle import ENDED
 from inkwell.listing import as_json
 from inkwell.settings import Settings
 from inkwell.tables import moment, print_json, print_table

@@ -3,6 +3,7 @@
 import click
 
 from inkwell.client import Answer, Client
+from inkwell.job_handle import datasets
 from inkwell.settings import Settings
 from inkwell.tables import moment, print_json, print_table
 from inkwell.watching import epochs, reason
@@ -112,12 +113,11 @@ def jobs(settings: Settings, status: str | None, limit: int, as_json: bool) -> N
 
 def _job_row(job: Answer) -> tuple[object, ...]:
     config, progress, result = job["config"], job.get("progress") or {}, job.get("result") or {}
-    datasets = config["dataset"]
     return (
         job["id"],
         job["status"],
         config["model"],
-        datasets if isinstance(datasets, str) else "+".join(datasets),
+        datasets(config),
         f"{progress.get('epoch', 0)}/{epochs(job)}",
         reason(job) or result.get("test_accuracy"),
         moment(job["times"]["created_at"]),

@@ -10,6 +10,8 @@ from inkwell.client import Answer
 from inkwell.tables import console, errors
 from inkwell.watching import epoch_line, epochs
 
+UNFINISHED = frozenset({"queued", "scheduled", "deferred", "started"})  # statuses of a trial
+
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[Answer], None]]:
@@ -32,6 +34,29 @@ def progress_bar() -> Iterator[Callable[[Answer], None]]:
             )
 
         yield show
+
+
+@contextmanager
+def sweep_bar() -> Iterator[Callable[[Answer], None]]:
+    """Draw a bar on the terminal's stderr; yield what brings it up to date with a sweep."""
+    with Progress(console=errors()) as bar:
+        task = bar.add_task("waiting", total=None)
+
+        def show(sweep: Answer) -> None:
+            trials = sweep["trials"]
+            ended = sum(trial["status"] not in UNFINISHED for trial in trials)
+            done = f"{sweep['status']}, {ended} of {len(trials)} trials ended"
+            bar.update(task, description=done, completed=ended, total=len(trials) or None)
+
+        yield show
+
+
+@contextmanager
+def busy_bar(what: str) -> Iterator[None]:
+    """Draw a bar on the terminal's stderr while something takes nobody knows how long."""
+    with Progress(console=errors(), transient=True) as bar:
+        bar.add_task(what, total=None)
+        yield
 
 
 @contextmanager

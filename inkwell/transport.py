@@ -6,10 +6,11 @@ import httpx
 
 from inkwell.errors import InkwellError
 from inkwell.results import Answer
-from inkwell.settings import is_loopback
+from inkwell.settings import Settings, is_loopback
 
 PASSING = {429, 502, 503, 504}  # statuses of a service that is busy or just coming back
 LONGEST_PAUSE = 10.0
+NO_CONTENT = 204
 
 
 class ServiceUnreachable(InkwellError):  # noqa: N818 - reads as the sentence it is
@@ -38,6 +39,57 @@ class ServiceError(InkwellError):
         return " ".join(line.split())
 
 
+class Endpoint:
+    """Where a client finds the service; made as `Client` and `AsyncClient` are."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        timeout: float = 60.0,
+        retries: int = 2,
+    ) -> None:
+        if url is None:
+            settings = Settings.from_env()
+            url, token = settings.url, token or settings.token()
+        self.url = url.rstrip("/")
+        self._retries = retries
+        self._open(options(self.url, token, timeout))
+
+    def _open(self, options: dict[str, Any]) -> None:
+        """Open the connections with what httpx is to be told."""
+        raise NotImplementedError
+
+    def _read(self, response: httpx.Response) -> Answer:
+        """Return an answer's JSON. Raises ServiceError, ServiceUnreachable."""
+        if not response.is_success:
+            raise ServiceError(response)
+        if response.status_code == NO_CONTENT:
+            return {}
+        answer = json_object(response)
+        if not answer:
+            raise ServiceUnreachable(f"What answers at {self.url} is not Inkwell: check the URL")
+        return answer
+
+    def _unreachable(self, error: httpx.HTTPError) -> ServiceUnreachable:
+        """Return the sentence for what became of the connection."""
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            return ServiceUnreachable(
+                f"No service at {self.url}: start one with `inkwell up` or set INKWELL_URL"
+            )
+        if isinstance(error, httpx.TimeoutException):
+            return ServiceUnreachable(f"The service at {self.url} did not answer in time")
+        what = error or type(error).__name__
+        return ServiceUnreachable(f"The connection to {self.url} broke: {what}")
+
+    def _pause(self, attempt: int, safe: bool, error: InkwellError) -> float:
+        """Return for how many seconds to wait before the next attempt; else raise the error."""
+        wait = pause(attempt, error)
+        if wait is None or not safe or attempt >= self._retries:
+            raise error
+        return wait
+
+
 def options(url: str, token: str | None, timeout: float) -> dict[str, Any]:
     """Return what an httpx client of the service is made with. Raises InkwellError."""
     headers = httpx.Headers()
@@ -51,27 +103,6 @@ def options(url: str, token: str | None, timeout: float) -> dict[str, Any]:
         # A proxy of the environment cannot know what this machine calls 127.0.0.1.
         "trust_env": not is_loopback(httpx.URL(url).host),
     }
-
-
-def unreachable(url: str, error: httpx.HTTPError) -> ServiceUnreachable:
-    """Return the sentence for what became of the connection."""
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return ServiceUnreachable(
-            f"No service at {url}: start one with `inkwell up` or set INKWELL_URL"
-        )
-    if isinstance(error, httpx.TimeoutException):
-        return ServiceUnreachable(f"The service at {url} did not answer in time")
-    return ServiceUnreachable(f"The connection to {url} broke: {error or type(error).__name__}")
-
-
-def read(url: str, response: httpx.Response) -> Answer:
-    """Return an answer's JSON. Raises ServiceError, ServiceUnreachable."""
-    if not response.is_success:
-        raise ServiceError(response)
-    answer = json_object(response)
-    if not answer:
-        raise ServiceUnreachable(f"What answers at {url} is not Inkwell: check the URL")
-    return answer
 
 
 def pause(attempt: int, error: InkwellError) -> float | None:

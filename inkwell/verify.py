@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from inkwell.listing import as_json
 from inkwell.settings import Settings
 from inkwell.up import package_folder
 
@@ -12,8 +13,9 @@ from inkwell.up import package_folder
 @click.command(short_help="Train a version again, compare the weights.")
 @click.argument("model")
 @click.argument("version")
+@as_json
 @click.pass_context
-def verify(context: click.Context, model: str, version: str) -> None:
+def verify(context: click.Context, model: str, version: str, as_json: bool) -> None:
     """Train VERSION of MODEL again, compare the weights, name what differs.
 
     VERSION is a number or an alias; it is taken from the store, INKWELL_STORE. Exits with 0 where
@@ -21,7 +23,7 @@ def verify(context: click.Context, model: str, version: str) -> None:
     """
     settings: Settings = context.obj
     ended = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "worker.verify", model, version],
+        [sys.executable, "-m", "worker.verify", model, version, *(["--json"] if as_json else [])],
         env=settings.for_processes(settings.redis_url or ""),
         cwd=package_folder("worker"),
     )

@@ -1,31 +1,30 @@
-"""Following a training job until it ends."""
+"""Following a training job or a sweep until it ends."""
 
 import time
 from collections.abc import Callable
 
-from inkwell.client import Answer, Client, ServiceError, ServiceUnreachable
-from inkwell.job_handle import ENDED, POLL_SECONDS
+from inkwell.client import Answer, ServiceError, ServiceUnreachable
+from inkwell.handle import ENDED, POLL_SECONDS
 from inkwell.transport import PASSING
 
 PATIENCE_SECONDS = 30.0
 
 
 def follow(
-    client: Client,
-    job_id: str,
+    look: Callable[[], Answer],
     show: Callable[[Answer], object],
     *,
     pause: Callable[[float], object] = time.sleep,
     patience: float = PATIENCE_SECONDS,
 ) -> Answer:
-    """Show the job again and again until it has ended, and return it.
+    """Look at it and show it again and again until it has ended, and return it.
 
     The service may be away for `patience` seconds: it is being started again, say.
     """
     lost_at: float | None = None
     while True:
         try:
-            job = client.job(job_id)
+            answer = look()
         except (ServiceUnreachable, ServiceError) as error:
             if isinstance(error, ServiceError) and error.status not in PASSING:
                 raise
@@ -34,9 +33,9 @@ def follow(
                 raise
         else:
             lost_at = None
-            show(job)
-            if job["status"] in ENDED:
-                return job
+            show(answer)
+            if answer["status"] in ENDED:
+                return answer
         pause(POLL_SECONDS)
 
 

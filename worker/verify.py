@@ -4,9 +4,10 @@ Same data, code, libraries and processor give the same weights, byte for byte. W
 the same, the version is what its manifest says; where they are not, what differs is named.
 """
 
+import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,25 +43,43 @@ class Fact(NamedTuple):
         return self.there != self.here
 
 
+class Verified(NamedTuple):
+    """What was found: whether all is the same, what weights depend on, how the weights differ.
+
+    ``differences`` is None where there was nothing to train on that could be the same.
+    """
+
+    model: str
+    version: int
+    same: bool
+    facts: list[Fact]
+    differences: list[str] | None
+
+
 def main(arguments: list[str]) -> int:
     """Verify a version and print what was found. Return the exit code."""
-    if len(arguments) != 2:
-        print("Usage: python -m worker.verify MODEL VERSION", file=sys.stderr)
+    as_json = "--json" in arguments
+    named = [argument for argument in arguments if argument != "--json"]
+    if len(named) != 2:
+        print("Usage: python -m worker.verify MODEL VERSION [--json]", file=sys.stderr)
         return UNVERIFIED
     try:
         settings = Settings.from_env()
         registry = Registry(settings.store)
-        model, reference = arguments
+        model, reference = named
         version = registry.load(model, registry.resolve(model, reference))
-        same = verify(version, settings)
+        found = verify(version, settings, ignore if as_json else _say)
     except (InkwellError, SettingsError, OSError) as error:
         print(f"Not verified: {error}", file=sys.stderr)
         return UNVERIFIED
-    return SAME if same else DIFFERENT
+    if as_json:
+        facts = [{**fact._asdict(), "differs": fact.differs} for fact in found.facts]
+        print(json.dumps({**found._asdict(), "facts": facts}, indent=2))
+    return SAME if found.same else DIFFERENT
 
 
-def verify(version: Version, settings: Settings) -> bool:
-    """Train `version` again as its manifest says, print what differs; tell whether nothing does.
+def verify(version: Version, settings: Settings, say: Callable[[str], object]) -> Verified:
+    """Train `version` again as its manifest says; say what differs, as soon as it is known.
 
     Raises
     ------
@@ -70,26 +89,28 @@ def verify(version: Version, settings: Settings) -> bool:
     manifest = version.manifest
     config = TrainConfig.from_dict(manifest.config)
     dataset = datasets.load_all(config, settings, lambda _: manifest.dataset.feedback)
-    _say(f"{manifest.model} version {version.number}, made {manifest.created_at}.")
+    say(f"{manifest.model} version {version.number}, made {manifest.created_at}.")
     facts = list(_facts(manifest, config, dataset))
     for fact in facts:
-        _say(_told(fact))
+        say(_told(fact))
+    found = Verified(manifest.model, version.number, False, facts, None)
     if facts[0].differs:
-        _say("Not trained again: these are not the data that it was trained on.")
-        return False
-    _say(f"Training again: {config.epochs} epochs.")
+        say("Not trained again: these are not the data that it was trained on.")
+        return found
+    say(f"Training again: {config.epochs} epochs.")
     run, metrics = train_again(config, dataset, Registry(settings.store))
     differing = list(differences(version.network.to_tensors(), run.network.to_tensors()))
+    found = found._replace(same=not differing, differences=differing)
     if not differing:
-        _say(f"The weights are the same, byte for byte: SHA-256 {manifest.weights_sha256}.")
-        return True
+        say(f"The weights are the same, byte for byte: SHA-256 {manifest.weights_sha256}.")
+        return found
     for line in differing:
-        _say(line)
+        say(line)
     accuracies = manifest.metrics.get("test_accuracy"), metrics["test_accuracy"]
-    _say("Test accuracy: {} there, {} here.".format(*accuracies))
+    say("Test accuracy: {} there, {} here.".format(*accuracies))
     names = ", ".join(fact.name for fact in facts if fact.differs)
-    _say(f"The weights differ. So does: {names or 'nothing that the manifest tells'}.")
-    return False
+    say(f"The weights differ. So does: {names or 'nothing that the manifest tells'}.")
+    return found
 
 
 def train_again(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import inkwell
-from inkwell import AsyncClient, Client, JobNotFinished, ServiceError, ServiceUnreachable
+from inkwell import AsyncClient, Client, NotFinished, ServiceError, ServiceUnreachable
 
 ROW = {"label": "<7>", "probability": 0.75, "probabilities": [0.25, 0.75]}
 ANSWER = {"model": "digits", "version": 3, "labels": ["1", "<7>"], "predictions": [ROW, ROW]}
@@ -132,14 +132,14 @@ def test_a_job_is_waited_for_and_its_history_is_live(service: Any, client: Clien
 def test_a_job_that_does_not_finish_is_an_error(service: Any, client: Client, status: str) -> None:
     service.on("GET /api/v1/jobs/j1", job(status, error="No room"))
 
-    with pytest.raises(JobNotFinished, match=f"Job j1 {status}: No room"):
+    with pytest.raises(NotFinished, match=f"Job j1 {status}: No room"):
         client.find_job("j1").wait()
 
 
 def test_waiting_too_long_is_an_error(service: Any, client: Client) -> None:
     service.on("GET /api/v1/jobs/j1", job("started"))
 
-    with pytest.raises(JobNotFinished, match="still started"):
+    with pytest.raises(NotFinished, match="still started"):
         client.find_job("j1").wait(timeout=0)
 
 

@@ -24,7 +24,7 @@ def job(status: str, epochs: int = 0, **more: Any) -> dict[str, Any]:
 
 def test_a_service_that_stays_away_ends_the_watching(free_port: int) -> None:
     with Client(f"http://127.0.0.1:{free_port}") as client, pytest.raises(ServiceUnreachable):
-        follow(client, "j1", print, pause=lambda _: None, patience=0.1)
+        follow(lambda: client.job("j1"), print, pause=lambda _: None, patience=0.1)
 
 
 def test_every_state_of_the_job_is_shown_and_the_last_returned(service: Any) -> None:
@@ -33,7 +33,9 @@ def test_every_state_of_the_job_is_shown_and_the_last_returned(service: Any) -> 
     seen: list[str] = []
 
     with Client(service.url) as client:
-        last = follow(client, "j1", lambda job: seen.append(job["status"]), pause=lambda _: None)
+        last = follow(
+            lambda: client.job("j1"), lambda job: seen.append(job["status"]), pause=lambda _: None
+        )
 
     assert seen == ["queued", "started", "finished"]
     assert last["status"] == "finished"

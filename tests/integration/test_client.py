@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from inkwell import AsyncClient, Client
+from inkwell import AsyncClient, Client, NotFinished, ServiceError
 from nncore.framing import frame_digit
 from tests.stack import TOKEN
 
@@ -80,3 +80,83 @@ def test_versions_are_promoted_and_rolled_back_by_the_async_client(stack, client
     newest, promoted, back = asyncio.run(move())
 
     assert promoted == newest != back
+
+
+def test_a_sweep_is_at_hand_with_its_trials_and_its_best(client):
+    base = {"epochs": 1, "promote": "never"}
+
+    sweep = client.sweep(base, grid={"batch_size": [32, 64]}).wait(240)
+
+    assert {row["parameters"]["batch_size"] for row in sweep.trials} == {32, 64}
+    assert sweep.best == sweep.trials[0]
+    assert sweep.result["version"]
+    assert "<td>batch_size</td><td>validation_accuracy</td>" in sweep._repr_html_()
+    assert [one["id"] for one in client.sweeps()["sweeps"]] == [sweep.id]
+    drawn = client.sweep(base, random={"seed": {"low": 0, "high": 9, "integer": True}}, trials=2)
+    assert drawn.stop().status == "stopping"
+    with pytest.raises(NotFinished, match="stopped"):
+        drawn.wait(60)
+
+
+def test_data_feedback_and_schedules_come_and_go(client, images):
+    packed = io.BytesIO()
+    np.savez(
+        packed,
+        x=np.tile(images, (8, 1, 1)) + np.arange(40, dtype=np.uint8)[:, None, None],
+        y=np.arange(40) % 2,
+    )
+    assert client.add_dataset("mine", packed.getvalue())["labels"] == ["0", "1"]
+    assert client.dataset("mine")["format"] == "npz"
+    client.delete_dataset("mine")
+    assert "mine" not in {one["name"] for one in client.datasets()["datasets"]}
+
+    assert client.add_feedback(images[:2], ["3", 4])["added"] == 2
+    assert client.add_feedback(images[2], 5, version="live")["count"] == 3
+    client.delete_feedback(2)
+    assert client.feedback(model="digits")["labels"] == {"3": 1, "5": 1}
+
+    client.put_schedule("nightly", "0 2 * * *", {"model": "digits", "dataset": "digits"})
+    assert client.schedule("nightly") == client.schedules()["schedules"][0]
+    client.delete_schedule("nightly")
+    assert client.schedules()["schedules"] == []
+
+
+def test_the_async_client_knows_every_call_of_the_client():
+    def calls(kind):
+        return {name for name in vars(kind) if not name.startswith("_")}
+
+    # What the command line alone asks for, to look before the service is ready.
+    own = {"from_settings", "live", "ready", "readiness", "post_pixels", "post_job"}
+    assert calls(Client) - own == calls(AsyncClient)
+
+
+def test_the_async_client_sweeps_and_keeps_data_feedback_and_schedules(stack, images):
+    async def use():
+        async with AsyncClient(stack.url, TOKEN) as both:
+            sweep = await both.sweep({"epochs": 1, "promote": "never"}, grid={"seed": [1, 2]})
+            found = await (await both.find_sweep(sweep.id)).wait(240)
+            with pytest.raises(ServiceError, match="has ended"):
+                await found.stop()
+            kept = await both.add_feedback(images[0], 0)
+            number = (await both.feedback())["feedback"][0]["number"]
+            await both.delete_feedback(number)
+            await both.put_schedule("s", "0 2 * * *", {"model": "digits", "dataset": "digits"})
+            shown = await both.schedule("s")
+            await both.delete_schedule("s")
+            again = await both.schedules(), await both.sweeps(), await both.datasets()
+            return found.trials, kept["added"], shown["name"], again
+
+    trials, added, name, (schedules, sweeps, datasets) = asyncio.run(use())
+
+    assert (len(trials), added, name) == (2, 1, "s")
+    assert (schedules["schedules"], len(sweeps["sweeps"])) == ([], 3)
+    assert "mnist" in {one["name"] for one in datasets["datasets"]}
+
+
+def test_a_version_that_no_alias_names_is_deleted(client):
+    version = client.train(epochs=1, promote="never", seed=9).wait(120).result["version"]
+
+    client.delete_version("digits", version)
+
+    with pytest.raises(ServiceError, match="no version"):
+        client.version("digits", version)

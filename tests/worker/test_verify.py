@@ -66,6 +66,18 @@ def test_a_version_that_is_what_its_manifest_says_is_verified(tmp_path, verify, 
     assert "differs" not in told
 
 
+def test_what_was_found_is_told_as_json_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("INKWELL_STORE", str(tmp_path))
+    run(tmp_path, epochs=1, seed=7)
+
+    code = main(["digits", "live", "--json"])
+
+    found = json.loads(capsys.readouterr().out)
+    assert (code, found["same"], found["differences"]) == (0, True, [])
+    assert (found["model"], found["version"]) == ("digits", 1)
+    assert {fact["name"]: fact["differs"] for fact in found["facts"]}["data"] is False
+
+
 def test_verifying_leaves_the_store_as_it_was(tmp_path, verify):
     run(tmp_path, epochs=1)
     before = sorted((str(path), path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
