@@ -10,7 +10,9 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.workers.gthread import TConn
 
+from service.app import create_app
 from service.patient_worker import PatientWorker
+from service.settings import Settings
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 SMALL = REQUEST % 1 + b"x"
@@ -31,12 +33,13 @@ class Threads:
 
 
 @pytest.fixture
-def worker(monkeypatch):
+def worker(monkeypatch, tmp_path):
     """A worker of two threads, for which one request may wait; one of them may read a large one."""
     monkeypatch.setenv("INKWELL_MAX_WAITING", "1")
     cfg = Config()
     cfg.set("threads", 2)
     worker = PatientWorker(1, 1, [], None, 30, cfg, logging.getLogger("test"))
+    worker.wsgi = create_app(Settings(store=tmp_path))
     with contextlib.closing(selectors.DefaultSelector()) as worker.poller:
         worker.tpool = Threads(worker)
         yield worker
