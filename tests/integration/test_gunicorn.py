@@ -207,16 +207,15 @@ def test_a_graceful_stop_finishes_the_requests_in_flight_and_refuses_new_connect
 
 
 def test_a_service_that_drains_is_not_ready_and_still_answers(ending):
-    stack = ending(INKWELL_DRAIN_SECONDS="3")
+    stack = ending(INKWELL_DRAIN_SECONDS="5")
 
-    stack.processes["service"].send_signal(signal.SIGTERM)
-    ready = wait_for(
-        lambda: (answer := httpx.get(f"{stack.url}/readyz")).status_code == 503 and answer
-    )
-    answers = [
-        httpx.post(f"{stack.url}/api/v1/predict", content=bytes(784), headers=OCTETS)
-        for _ in range(20)
-    ]
+    # Each request over a connection of its own: it is who connects meanwhile that must be answered.
+    with httpx.Client(base_url=stack.url, headers={"Connection": "close"}) as client:
+        stack.processes["service"].send_signal(signal.SIGTERM)
+        ready = wait_for(lambda: (answer := client.get("/readyz")).status_code == 503 and answer)
+        answers = [
+            client.post("/api/v1/predict", content=bytes(784), headers=OCTETS) for _ in range(20)
+        ]
     stack.processes["service"].wait(20)
 
     assert ready.json()["reason"] == "The service is stopping."
