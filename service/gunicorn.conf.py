@@ -58,6 +58,7 @@ logconfig_dict = dict_config(_settings.log) | {
 def post_fork(server: Arbiter, worker: PatientWorker) -> None:
     """Let the threads share one heap: one each would keep hundreds of megabytes."""
     keep_freed_memory(KEPT_BYTES)
+    worker.early_signals = server.SIG_QUEUE
 
 
 def post_worker_init(worker: PatientWorker) -> None:

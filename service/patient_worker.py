@@ -12,12 +12,14 @@ and whoever connects meanwhile is reset. This one answers all who have connected
 import re
 import select
 import selectors
+import signal
 import socket
 import time
 from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -74,6 +76,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.most_waiting = settings.max_waiting
         self.drain_seconds = settings.drain_seconds
         self.stops_at: float | None = None  # when connections are no longer taken
+        self.early_signals: SimpleQueue[int] = SimpleQueue()  # set by gunicorn.conf.py
         self.most_large = max(self.cfg.threads // 2, 1)
         self.arriving: dict[TConn, Arrival] = {}  # connections that the event loop reads
         self.large: dict[TConn, float] = {}  # those that threads read, and until when
@@ -81,6 +84,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.busy = 0  # requests that threads have, or that wait for one
 
     # --- The end ---
+
+    def init_signals(self) -> None:
+        """Handle signals; until now the arbiter's handler put them into this process's queue."""
+        super().init_signals()
+        while not self.early_signals.empty():
+            if self.early_signals.get() == signal.SIGTERM:
+                self.handle_exit(signal.SIGTERM, None)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: be no longer ready, and take connections for the time of draining yet."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -221,6 +222,37 @@ def test_a_service_that_drains_is_not_ready_and_still_answers(ending):
     assert ready.json()["reason"] == "The service is stopping."
     assert all(answer.is_success for answer in answers)
     assert stack.processes["service"].returncode == 0
+
+
+TOLD_TO_STOP_AT_ONCE = """
+import os, runpy, signal
+globals().update(runpy.run_path("service/gunicorn.conf.py"))
+forked = post_fork
+
+def post_fork(server, worker):
+    forked(server, worker)
+    if worker.age == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_process_that_is_told_to_stop_before_it_has_begun_stops(tmp_path):
+    (tmp_path / "gunicorn.conf.py").write_text(TOLD_TO_STOP_AT_ONCE)
+    stack = Stack(tmp_path)
+    stack.run(
+        "service", [sys.executable, "-m", "gunicorn", "-c", f"{tmp_path}/gunicorn.conf.py", APP]
+    )
+    try:
+        wait_for(
+            lambda: re.search(
+                r"Booting worker with pid: (\d+).*Worker exiting \(pid: \1\)",
+                stack.log("service"),
+                re.DOTALL,
+            ),
+            what="the first process to end",
+        )
+    finally:
+        stack.stop()
 
 
 def test_each_process_uses_one_blas_thread():
