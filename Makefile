@@ -10,7 +10,7 @@ export INKWELL_MNIST_DIR
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test test-unit test-integration lint type peers bench bench-training articles browser test-browser screenshots \
-	bench-jobs bench-serving bench-pen lock clean
+	bench-jobs bench-serving bench-pen audit lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -75,6 +75,10 @@ bench-jobs: $(VENV)/developed ## disturb 20 runs, fill the history with 10,000 j
 articles: peers ## train the articles' networks, draw their loss curves
 	@$(BIN)/python -m benchmarks.articles
 
+audit: $(VENV)/developed ## look all locked packages up among known vulnerabilities (wants pypi.org itself)
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements-audit.lock
+	@for lock in requirements*.lock; do $(BIN)/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit 1; done
+
 lock: $(VENV)/developed ## write the lock files anew from pyproject.toml
 	@echo setuptools | $(LOCK) pyproject.toml - --output-file requirements.lock
 	@$(LOCK) --group dev --constraints requirements.lock --output-file requirements-dev.lock
@@ -82,6 +86,8 @@ lock: $(VENV)/developed ## write the lock files anew from pyproject.toml
 		--output-file requirements-peers.lock
 	@$(LOCK) --group browser --constraints requirements.lock --constraints requirements-dev.lock \
 		--output-file requirements-browser.lock
+	@$(LOCK) --group audit --constraints requirements.lock --constraints requirements-dev.lock \
+		--output-file requirements-audit.lock
 	@$(LOCK) --group redis-server --no-deps --output-file requirements-redis.lock
 
 clean: ## remove the environment (the store in ./var stays)

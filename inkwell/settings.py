@@ -27,6 +27,7 @@ class Settings:
     port: int = 8000
     url: str = "http://127.0.0.1:8000"
     admin_token: str | None = field(default=None, repr=False)
+    predict_token: str | None = field(default=None, repr=False)
     model: str = "digits"
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
@@ -48,6 +49,7 @@ class Settings:
             port=port,
             url=environ.get("INKWELL_URL") or _address(host, port),
             admin_token=environ.get("INKWELL_ADMIN_TOKEN") or None,
+            predict_token=environ.get("INKWELL_PREDICT_TOKEN") or None,
             model=environ.get("INKWELL_MODEL") or cls.model,
             environ=environ,
         )
@@ -63,12 +65,16 @@ class Settings:
         return self.store / "admin_token"
 
     def token(self) -> str | None:
-        """Return the admin token: the one that is set, else the one in the store.
+        """Return the admin token, else the one of predictions, with which less can be done.
 
-        The store's token belongs to the service of this machine: it is not sent to another.
+        The admin token is the one that is set, else the one in the store, which belongs to the
+        service of this machine: it is not sent to another.
         """
-        if self.admin_token or not self._url_is_local():
-            return self.admin_token
+        return self.admin_token or self._stored_token() or self.predict_token
+
+    def _stored_token(self) -> str | None:
+        if not self._url_is_local():
+            return None
         try:
             return self.token_file.read_text().strip() or None
         except OSError:

@@ -11,11 +11,11 @@ from nncore.names import check_alias_name
 from nncore.registry import Registry
 from nncore.specs import describe, escape, unknown
 from nncore.targets import Target, is_version, read_split
-from service.admin import admin_only
 from service.answers import answer
 from service.bodies import SMALL, read_body
 from service.json_body import read_object
 from service.problems import Problem
+from service.tokens import admin_only
 
 bp = Blueprint("aliases", __name__, url_prefix="/api/v1/models")
 

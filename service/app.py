@@ -22,11 +22,11 @@ from service import (
     request_ids,
     routes,
     schedules,
+    security_headers,
     sweeps,
     system,
     training_jobs,
 )
-from service.admin import admin_token
 from service.fast_path import FastPath
 from service.job_events import Streams
 from service.observing import Observed, Requests
@@ -36,6 +36,7 @@ from service.predictor import Predictor
 from service.served import ServedModels
 from service.settings import Settings
 from service.shared_counts import SharedCounts
+from service.tokens import admin_token
 
 
 def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flask:
@@ -52,14 +53,15 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb * 2**20
     registry = Registry(settings.store)
+    token = admin_token(settings)
     # gunicorn has twice as many processes while it replaces them all.
     shared = SharedCounts(processes=2 * settings.web_workers)
     requests = Requests(shared)
     served_models = ServedModels(registry, requests.happened)
-    predictor = Predictor(served_models, settings, shared)
+    predictor = Predictor(served_models, settings, shared, _who_may_predict(settings, token))
     app.extensions |= {
         "settings": settings,
-        "admin_token": admin_token(settings),
+        "admin_token": token,
         "registry": registry,
         "served_models": served_models,
         "predictor": predictor,
@@ -72,6 +74,7 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         "sweeps": Sweeps(connect(settings.redis_url), settings.queue),
     }
     observing.register(app)
+    security_headers.register(app)
     request_ids.register(app)
     fast_path.register(app)
     problems.register(app)
@@ -98,3 +101,10 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     lines = settings.log == "json"
     app.wsgi_app = Observed(app.wsgi_app, requests, lines=lines)  # type: ignore[method-assign]
     return app
+
+
+def _who_may_predict(settings: Settings, admin_token: str | None) -> tuple[str, ...]:
+    """Return the tokens that open predicting: none where it is open to all."""
+    if settings.predict_token is None:
+        return ()
+    return tuple(token for token in (settings.predict_token, admin_token) if token)

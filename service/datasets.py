@@ -8,12 +8,12 @@ from flask import Blueprint, Response, url_for
 from nncore.dataset_store import DatasetExistsError, DatasetStore
 from nncore.datasets import DATASETS, FEEDBACK, DatasetSpec
 from nncore.names import check_model_name
-from service.admin import admin_only
 from service.answers import answer
 from service.context import content, store
 from service.dataset_bodies import read_upload
 from service.dataset_report import check
 from service.problems import Problem
+from service.tokens import admin_only
 
 bp = Blueprint("datasets", __name__, url_prefix="/api/v1/datasets")
 

@@ -16,6 +16,7 @@ from service.bodies import Environ
 from service.observing import observation
 from service.predictor import Asked, Predictor
 from service.routes import ASKED
+from service.security_headers import security_headers
 
 FAULT = "inkwell.fault"  # in the environment: what went wrong in front of Flask
 KNOWN_PATHS = 256
@@ -43,6 +44,7 @@ class FastPath:
             return self._flask(environ, start_response)
         headers = [
             *encoded.headers.items(),
+            *security_headers(environ["wsgi.url_scheme"]).items(),
             ("Content-Type", encoded.content_type),
             ("Content-Length", str(len(encoded.body))),
             (request_ids.HEADER, request_ids.request_id(environ)),

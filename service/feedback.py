@@ -11,7 +11,6 @@ from nncore.dataset_store import Feedback
 from nncore.datasets import PICTURE
 from nncore.registry import LIVE, Registry
 from nncore.specs import describe, unknown
-from service.admin import admin_only
 from service.answers import answer
 from service.batches import text_options
 from service.context import content, settings, store
@@ -19,6 +18,7 @@ from service.decoding import decode
 from service.problems import Problem
 from service.query import page_limit, query_number
 from service.shapes import Rows
+from service.tokens import admin_only
 
 bp = Blueprint("feedback", __name__, url_prefix="/api/v1/feedback")
 

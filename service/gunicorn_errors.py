@@ -8,6 +8,7 @@ from gunicorn import util
 
 from service.error_shapes import UNPARSED, Fault, write
 from service.request_ids import HEADER
+from service.security_headers import HEADERS
 
 MAX_MESSAGE = 300  # characters: it repeats what came
 
@@ -30,6 +31,7 @@ def error_bytes(status: int, reason: str, message: str, headers: Mapping[str, st
         "Content-Type": written.media_type,
         "Content-Length": str(len(written.body)),
         HEADER: fault.request_id,
+        **HEADERS,
         **headers,
     }
     lines = (f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in fields.items()))

@@ -8,10 +8,10 @@ from nncore.aliases import LIVE
 from nncore.errors import RegistryError
 from nncore.network import plan
 from nncore.registry import Registry
-from service.admin import admin_only
 from service.answers import answer
 from service.predictions import predictor
 from service.query import page_limit, query_number
+from service.tokens import admin_only
 
 bp = Blueprint("models", __name__, url_prefix="/api/v1/models")
 

@@ -1,7 +1,7 @@
 """The same prediction for every dialect: read the body, decode, ask the version, encode."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from service.shadows import Shadows
 from service.shapes import Rows, rows_of
 from service.shared_counts import SharedCounts
 from service.statistics import Answers, Counts, Statistics
+from service.tokens import check_predicting
 from service.unloaded import UnloadedModels
 
 JSON = "application/json"
@@ -85,11 +86,21 @@ class Asked(NamedTuple):
 
 
 class Predictor:
-    """Answers in any dialect with the versions of `models`."""
+    """Answers in any dialect with the versions of `models`.
 
-    def __init__(self, models: ServedModels, settings: Settings, shared: SharedCounts) -> None:
+    Where there are `tokens`, only to who has one of them.
+    """
+
+    def __init__(
+        self,
+        models: ServedModels,
+        settings: Settings,
+        shared: SharedCounts,
+        tokens: Collection[str] = (),
+    ) -> None:
         self._models = models
         self._settings = settings
+        self._tokens = tokens
         self.statistics = Statistics(shared)
         self.unloaded = UnloadedModels()
         self.shadows = Shadows()
@@ -121,6 +132,7 @@ class Predictor:
 
     def respond(self, asked: Asked, environ: Environ) -> Encoded:
         """Return the answer to a request. Raises Problem, and as `served` does."""
+        check_predicting(environ, self._tokens)
         served = self.default() if asked.model is None else self.served(asked.model, asked.version)
         content = read_content(environ, self._settings.max_body_mb * 2**20)
         return self.answer(asked.dialect, served, content, environ)

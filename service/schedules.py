@@ -10,12 +10,12 @@ from jobs.schedules import Schedule, Schedules, next_time
 from nncore.errors import ConfigError, FieldError
 from nncore.names import check_model_name
 from nncore.specs import from_json, run_checks
-from service.admin import admin_only
 from service.answers import answer
 from service.bodies import SMALL, read_body
 from service.context import store
 from service.json_body import read_object
 from service.problems import Problem
+from service.tokens import admin_only
 
 bp = Blueprint("schedules", __name__, url_prefix="/api/v1/schedules")
 

@@ -25,6 +25,7 @@ class Settings:
     web_workers: int = 1
     web_threads: int = 8
     admin_token: str | None = None
+    predict_token: str | None = None
     max_body_mb: int = 64
     max_rows: int = 10_000
     max_streams: int = 16
@@ -47,6 +48,7 @@ class Settings:
             web_workers=_count(given, "INKWELL_WEB_WORKERS", len(os.sched_getaffinity(0))),
             web_threads=_count(given, "INKWELL_WEB_THREADS", cls.web_threads),
             admin_token=given.get("INKWELL_ADMIN_TOKEN"),
+            predict_token=_token(given, "INKWELL_PREDICT_TOKEN"),
             max_body_mb=_count(given, "INKWELL_MAX_BODY_MB", cls.max_body_mb),
             max_rows=_count(given, "INKWELL_MAX_ROWS", cls.max_rows),
             max_streams=_count(given, "INKWELL_MAX_STREAMS", cls.max_streams),
@@ -57,6 +59,14 @@ class Settings:
             log=_choice(given, "INKWELL_LOG", cls.log, FORMATS),
             fast_path=_choice(given, "INKWELL_FAST_PATH", cls.fast_path, ("on", "off")),
         )
+
+
+def _token(given: Mapping[str, str], name: str) -> str | None:
+    """Return a token without the line end of its file. One of blanks would open what is shut."""
+    token = given.get(name)
+    if token is not None and not token.strip():
+        raise SettingsError(f"{name}: expected a token; got {token!r}. Unset it, or set one.")
+    return token.strip() if token else None
 
 
 def _choice(given: Mapping[str, str], name: str, default: str, known: Sequence[str]) -> str:

@@ -7,13 +7,13 @@ from flask import Blueprint, Response, current_app, url_for
 from jobs.sweep_request import read_sweep
 from jobs.sweeps import Sweep, Sweeps, score
 from jobs.training_job import TrainingJob
-from service.admin import admin_only
 from service.answers import answer
 from service.context import store
 from service.posted import idempotency, posted_object
 from service.problems import Problem
 from service.query import page_limit, query_number
 from service.sweep_plot import plot
+from service.tokens import admin_only
 
 bp = Blueprint("sweeps", __name__, url_prefix="/api/v1/sweeps")
 

@@ -12,7 +12,6 @@ from jobs.records import WrongStateError
 from jobs.training_job import STATUSES, TrainingJob
 from nncore.resolve import spec_of
 from nncore.specs import unknown
-from service.admin import admin_only
 from service.answers import answer
 from service.context import store
 from service.dry_run import dry_run
@@ -21,6 +20,7 @@ from service.observing import observation
 from service.posted import idempotency, posted_object
 from service.problems import Problem
 from service.query import page_limit, query_number
+from service.tokens import admin_only
 
 bp = Blueprint("training_jobs", __name__, url_prefix="/api/v1/jobs")
 

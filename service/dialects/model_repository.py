@@ -10,7 +10,6 @@ from flask import Response, current_app, request
 from nncore.errors import RegistryError
 from nncore.registry import LIVE, Registry
 from nncore.specs import describe
-from service.admin import admin_only
 from service.answers import answer
 from service.bodies import SMALL, read_body
 from service.dialects.open_inference import INPUT
@@ -21,6 +20,7 @@ from service.problems import Problem
 from service.served import Served
 from service.settings import Settings
 from service.statistics import Line
+from service.tokens import admin_only
 
 EXTENSIONS = (
     "binary_tensor_data",

@@ -13,9 +13,11 @@ from service.error_shapes import UNPROCESSABLE, family_of
 from service.openapi.hyperparameters import Schema
 from service.openapi.operations import OPERATIONS, Operation
 from service.openapi.schemas import PATH_PARAMETERS, SCHEMAS, ref
+from service.routes import ASKED
 
 _ARGUMENT = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 _AUTOMATIC = {"HEAD", "OPTIONS"}
+BEARER = {"type": "http", "scheme": "bearer"}
 DESCRIPTION = (
     "Trains, versions and serves a neural network written from scratch in NumPy. Every answer has "
     "X-Request-ID; answers of predictions have X-Model-Version and Server-Timing. Every address "
@@ -41,13 +43,16 @@ def build_document(app: Flask) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": SCHEMAS,
-            "securitySchemes": {"adminToken": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {"adminToken": BEARER, "predictToken": BEARER},
         },
     }
 
 
 def _operation(rule: Rule, path: str, method: str) -> dict[str, Any]:
     described = OPERATIONS[rule.endpoint]
+    predicting = rule.endpoint in ASKED
+    if predicting:
+        described = described._replace(errors=(*described.errors, 401, 403))
     operation: dict[str, Any] = {
         "operationId": "_".join(re.findall(r"[A-Za-z0-9]+", f"{method.lower()} {path}")),
         "summary": described.summary,
@@ -62,6 +67,8 @@ def _operation(rule: Rule, path: str, method: str) -> dict[str, Any]:
         }
     if described.admin:
         operation["security"] = [{"adminToken": []}]
+    if predicting:  # open, where no token is set for it
+        operation["security"] = [{}, {"predictToken": []}]
     return operation
 
 

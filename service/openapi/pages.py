@@ -10,7 +10,10 @@ from service.openapi.document import build_document
 bp = Blueprint("openapi", __name__)
 
 # The page has no script, and its style is its own.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 
 
 @bp.get("/openapi.json")

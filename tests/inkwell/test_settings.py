@@ -54,6 +54,14 @@ def test_the_token_that_is_set_wins_over_the_one_in_the_store(tmp_path: Path) ->
     assert Settings.from_env(environ | {"INKWELL_ADMIN_TOKEN": "set"}).token() == "set"
 
 
+def test_the_token_of_predictions_will_do_where_no_other_is_known(tmp_path: Path) -> None:
+    environ = {"INKWELL_STORE": str(tmp_path), "INKWELL_PREDICT_TOKEN": "predict"}
+
+    assert Settings.from_env(environ).token() == "predict"
+    assert Settings.from_env(environ | {"INKWELL_ADMIN_TOKEN": "admin"}).token() == "admin"
+    assert "predict'" not in repr(Settings.from_env(environ))
+
+
 def test_there_is_no_token_where_the_store_has_none(tmp_path: Path) -> None:
     assert Settings(store=tmp_path).token() is None
 

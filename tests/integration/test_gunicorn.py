@@ -287,5 +287,5 @@ def test_every_line_of_the_log_is_json_where_that_is_set(tmp_path):
 
     lines = [json.loads(line) for line in stack.log("service").splitlines()]
 
-    assert {line["logger"] for line in lines} == {"gunicorn.error", "service.admin"}
+    assert {line["logger"] for line in lines} == {"gunicorn.error", "service.tokens"}
     assert all(set(line) >= {"ts", "level", "msg"} for line in lines)

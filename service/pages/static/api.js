@@ -44,14 +44,31 @@ export async function send(url, options = {}) {
 
 /** Sends JSON with the token, and asks for it where it is missing or wrong. Null: the person gave up. */
 export async function change(method, url, body) {
-  let token = sessionStorage.getItem(KEY) || (await askForToken(""));
+  return sendWithToken(url, {
+    method,
+    headers: { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+}
+
+/** Sends what wants a token here and there only: it is asked for where the service wants one. */
+export async function sendAsAllowed(url, options) {
+  try {
+    if (!keptToken()) return await send(url, options);
+  } catch (error) {
+    if (error.status !== 401) throw error;
+  }
+  const answer = await sendWithToken(url, options);
+  if (answer === null) throw new Refused(401, { detail: "Predicting wants a token here." });
+  return answer;
+}
+
+async function sendWithToken(url, options) {
+  let token = keptToken() || (await askForToken(""));
   while (token) {
     try {
-      const answer = await send(url, {
-        method,
-        headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
-        body: body === undefined ? undefined : JSON.stringify(body),
-      });
+      const headers = { ...options.headers, Authorization: `Bearer ${token}` };
+      const answer = await send(url, { ...options, headers });
       sessionStorage.setItem(KEY, token);
       return answer;
     } catch (error) {
@@ -71,7 +88,14 @@ export function keptToken() {
   return sessionStorage.getItem(KEY);
 }
 
+let asked = null; // what the open dialog will bring: one answers all who ask meanwhile
+
 function askForToken(wrong) {
+  asked ||= openDialog(wrong).finally(() => (asked = null));
+  return asked;
+}
+
+function openDialog(wrong) {
   const dialog = document.getElementById("token-dialog");
   const field = document.getElementById("token");
   document.getElementById("token-wrong").textContent = wrong;

@@ -1,13 +1,14 @@
-"""Who may change something: the bearer of the admin token."""
+"""Who may: the bearer of the admin token may change things, and who may predict can be limited."""
 
+import hashlib
 import hmac
 import logging
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from flask import current_app, request
 
@@ -17,6 +18,7 @@ from service.settings import Settings
 log = logging.getLogger(__name__)
 
 TOKEN_FILE = "admin_token"  # noqa: S105 - a file's name
+BLANKS = " \t"
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -44,22 +46,63 @@ def admin_only(view: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not given:
-            raise Problem(
-                401,
-                "token-missing",
-                "This changes something: send 'Authorization: Bearer <INKWELL_ADMIN_TOKEN>'.",
-                headers={"WWW-Authenticate": 'Bearer realm="inkwell"'},
+        given = bearer_token(request.environ)
+        if given is None:
+            raise _missing(
+                "This changes something: send 'Authorization: Bearer <INKWELL_ADMIN_TOKEN>'."
             )
         expected = current_app.extensions["admin_token"]
         if not expected:
             raise unavailable("no-admin-token", "The store can keep no admin token; see the log.")
-        if not hmac.compare_digest(given.strip().encode(), expected.encode()):
+        if not is_among(given, [expected]):
             raise Problem(403, "token-wrong", "The bearer token is not the admin token.")
         return view(*args, **kwargs)
 
     return guarded
+
+
+def check_predicting(environ: dict[str, Any], tokens: Collection[str]) -> None:
+    """Let a request through whose bearer has one of `tokens`, and each where there are none.
+
+    Raises
+    ------
+    Problem
+        401 without a token, 403 with a wrong one.
+    """
+    if not tokens:
+        return
+    given = bearer_token(environ)
+    if given is None:
+        raise _missing(
+            "Predicting is not open here: send 'Authorization: Bearer <INKWELL_PREDICT_TOKEN>'."
+        )
+    if not is_among(given, tokens):
+        raise Problem(403, "token-wrong", "The bearer token is not one that may predict.")
+
+
+def bearer_token(environ: dict[str, Any]) -> bytes | None:
+    """Return the token that a request brought, or None where it brought none."""
+    scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").strip(BLANKS).partition(" ")
+    given = given.strip(BLANKS)
+    if scheme.lower() != "bearer" or not given:
+        return None
+    return bytes(given, "latin-1")  # as which WSGI has the bytes of a header
+
+
+def is_among(given: bytes, tokens: Collection[str]) -> bool:
+    """Tell whether `given` is one of `tokens`.
+
+    All are compared, and by their hashes: how long it takes says nothing of any of them, not even
+    how long they are.
+    """
+    came = hashlib.sha256(given).digest()
+    hashes = [hashlib.sha256(token.encode()).digest() for token in tokens]
+    return sum(hmac.compare_digest(came, expected) for expected in hashes) > 0
+
+
+def _missing(detail: str) -> Problem:
+    challenge = {"WWW-Authenticate": 'Bearer realm="inkwell"'}
+    return Problem(401, "token-missing", detail, headers=challenge)
 
 
 def _make_token(path: Path, settings: Settings) -> None:
