@@ -14,6 +14,7 @@ from gunicorn.glogging import Logger
 
 from nncore.logs import dict_config
 from nncore.memory import keep_freed_memory
+from service.file_limit import most_connections
 from service.gunicorn_errors import write_error
 from service.patient_worker import PatientWorker
 from service.settings import Settings, SettingsError
@@ -40,8 +41,9 @@ worker_class = "service.patient_worker.PatientWorker"
 workers = _settings.web_workers
 # Who watches a job holds a thread: they have their own, and predicting has the rest.
 threads = _settings.web_threads + _settings.max_streams
-# Connections, most of them idle or slow: they cost an event loop a few kilobytes each.
-worker_connections = 4096
+# Connections, most of them idle or slow: they cost an event loop a few kilobytes each. One more
+# than there are file descriptors would end the process.
+worker_connections = most_connections(4096)
 # Imports happen once, before the fork: processes start at once and share their memory.
 preload_app = True
 keepalive = 75

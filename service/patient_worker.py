@@ -3,12 +3,14 @@
 gthread takes a thread as soon as the first bytes of a request are there, and the thread waits for
 the rest: two dozen clients that send a byte a minute hold all threads. Here the event loop gathers
 the beginning of each request. Most are whole then, and their thread waits for nothing. Larger ones
-may be read in at most half of the threads, each for a limited time.
+may be read in at most half of the threads, each for a limited time. Nor does it wait for who does
+not take an answer, or does not end a connection after the last one.
 
 Told to stop, gunicorn's worker leaves its listening socket open until its last request is answered,
 and whoever connects meanwhile is reset. This one answers all who have connected, then refuses.
 """
 
+import itertools
 import re
 import select
 import selectors
@@ -16,6 +18,7 @@ import signal
 import socket
 import time
 from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -30,6 +33,8 @@ from service.settings import Settings
 GATHERED = 65_536  # bytes of a request that the event loop takes itself
 SECONDS_TO_BEGIN = 10.0  # until that many have come, or the whole request
 SECONDS_TO_END = 60.0  # until the rest has come, which a thread reads
+SECONDS_TO_TAKE = 60.0  # until the client has taken an answer, or each part of one that goes on
+SECONDS_TO_PART = 2.0  # until the client has ended a connection after its last answer
 RETRY_AFTER = 1  # seconds
 # Never refused: who asks would take a service that is busy for a dead one.
 PROBES = (b"GET /livez ", b"GET /readyz ")
@@ -81,6 +86,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.arriving: dict[TConn, Arrival] = {}  # connections that the event loop reads
         self.large: dict[TConn, float] = {}  # those that threads read, and until when
         self.large_waiting: deque[TConn] = deque()  # those that wait for such a thread
+        self.parting: dict[TConn, float] = {}  # those whose last answer is out, and until when
         self.busy = 0  # requests that threads have, or that wait for one
 
     # --- The end ---
@@ -162,8 +168,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             self.submit(conn, probe=arrival.content.startswith(PROBES))
         elif len(self.large) < self.most_large:
             self.submit_large(conn)
-        else:
+        elif len(self.large_waiting) < self.most_waiting:
             self.large_waiting.append(conn)
+        else:
+            self.refuse_as_one_too_many(conn)
 
     def submit_large(self, conn: TConn) -> None:
         """Let a thread read the rest of a request, for a limited time."""
@@ -174,7 +182,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         """Give a thread the request, or refuse it where too many wait already."""
         if self.busy >= self.cfg.threads + self.most_waiting and not probe:
             self.large.pop(conn, None)
-            self.refuse(conn, 429, "Too Many Requests", "More requests at once than are taken.")
+            self.refuse_as_one_too_many(conn)
             return
         self.busy += 1
         super().enqueue_req(conn)
@@ -186,7 +194,40 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         # More than one: those that are refused take no place.
         while self.large_waiting and len(self.large) < self.most_large:
             self.submit_large(self.large_waiting.popleft())
-        super().finish_request(conn, fs)
+        if fs.cancelled() or fs.exception() or not fs.result():
+            self.part(conn)
+        else:
+            super().finish_request(conn, fs)
+
+    def part(self, conn: TConn) -> None:
+        """End a connection when its client has done so, or after a while.
+
+        Closed at once, what is unread of its request would cost the client its answer (RFC 9112,
+        section 9.6). gunicorn waits for each such client in its event loop.
+        """
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.drop(conn)
+            return
+        self.parting[conn] = time.monotonic() + SECONDS_TO_PART
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_parting, conn))
+
+    def on_parting(self, conn: TConn, client: socket.socket) -> None:
+        """Something more came behind the last answer: it is forgotten. Or the end came."""
+        try:
+            ended = not client.recv(GATHERED)
+        except OSError:
+            ended = True
+        if ended:
+            self.end_parting(conn)
+
+    def end_parting(self, conn: TConn) -> None:
+        """End a connection whose last answer is out."""
+        self.poller.unregister(conn.sock)
+        del self.parting[conn]
+        self.drop(conn)
 
     def murder_pending(self) -> None:
         """End what came too slowly. gunicorn calls this about once a second."""
@@ -197,7 +238,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             # Its thread reads an end of the body; one that is past reading notices nothing.
             with suppress(OSError):
                 conn.sock.shutdown(socket.SHUT_RD)
-        for conn in self._late(now):
+        for conn in _late(self.parting.items(), now):
+            self.end_parting(conn)
+        for conn in _late(((conn, came.deadline) for conn, came in self.arriving.items()), now):
             self.poller.unregister(conn.sock)
             arrival = self.arriving.pop(conn)
             if arrival.content:
@@ -206,13 +249,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             else:
                 self.drop(conn)
 
-    def _late(self, now: float) -> list[TConn]:
-        late = []
-        for conn, arrival in self.arriving.items():  # the oldest stands first
-            if arrival.deadline > now:
-                break
-            late.append(conn)
-        return late
+    def refuse_as_one_too_many(self, conn: TConn) -> None:
+        """Answer 429."""
+        self.refuse(conn, 429, "Too Many Requests", "More requests at once than are taken.")
 
     def refuse(self, conn: TConn, status: int, reason: str, detail: str) -> None:
         """Answer with a problem, and end the connection."""
@@ -221,8 +260,21 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         with suppress(OSError):
             conn.sock.setblocking(False)
             conn.sock.send(error_bytes(status, reason, detail, headers))
-            conn.sock.shutdown(socket.SHUT_WR)
-        self.drop(conn)
+        self.part(conn)
+
+    # --- A thread's part ---
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        """Answer a request; return whether the connection goes on.
+
+        A client that does not take its answer is given up.
+        """
+        conn.sock.settimeout(SECONDS_TO_TAKE)
+        try:
+            return super().handle_request(req, conn)
+        except TimeoutError:
+            self.wsgi.extensions["requests"].happened("refused request", "answer not taken")
+            return False
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer what cannot be parsed, and what failed outside of the application."""
@@ -233,3 +285,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         """End a connection."""
         self.nr_conns -= 1
         conn.close()
+
+
+def _late(deadlines: Iterable[tuple[TConn, float]], now: float) -> list[TConn]:
+    """Return those whose deadline is over, of `deadlines` from the first to the last."""
+    return [conn for conn, _ in itertools.takewhile(lambda one: one[1] <= now, deadlines)]

@@ -170,3 +170,13 @@ def test_more_at_once_than_is_taken_gets_429_and_soon_all_is_well(stack):
             assert b'"error_code": "REQUEST_LIMIT_EXCEEDED"' in body
             assert b'"code": 429' in body
     wait_for(lambda: post(stack).status_code == 200, what="an answer")
+
+
+def test_clients_that_do_not_end_their_connection_hold_up_nobody(stack):
+    with connections(stack, 100) as lingering:
+        for client in lingering:
+            client.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+        # gunicorn's own worker waits two seconds for each of them, one after the other.
+        assert stack.client.get("/livez", timeout=20).status_code == 200
+        assert post(stack).status_code == 200

@@ -1,17 +1,22 @@
 """The worker's event loop, with real sockets; its threads are a list of what they were given."""
 
 import contextlib
-import logging
+import resource
 import selectors
 import socket
 from concurrent.futures import Future
 
 import pytest
 from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn
 
+from service import patient_worker
 from service.app import create_app
+from service.bodies import read_body
+from service.file_limit import most_connections
 from service.patient_worker import PatientWorker
+from service.problems import Problem
 from service.settings import Settings
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
@@ -38,7 +43,7 @@ def worker(monkeypatch, tmp_path):
     monkeypatch.setenv("INKWELL_MAX_WAITING", "1")
     cfg = Config()
     cfg.set("threads", 2)
-    worker = PatientWorker(1, 1, [], None, 30, cfg, logging.getLogger("test"))
+    worker = PatientWorker(1, 1, [], None, 30, cfg, Logger(cfg))
     worker.wsgi = create_app(Settings(store=tmp_path))
     with contextlib.closing(selectors.DefaultSelector()) as worker.poller:
         worker.tpool = Threads(worker)
@@ -122,3 +127,92 @@ def test_large_requests_that_are_refused_let_none_wait_for_ever(worker, arrive):
     for client in waiting:
         client.setblocking(True)
         assert client.recv(100).startswith(b"HTTP/1.1 429")
+
+
+def test_large_requests_past_a_number_do_not_pile_up(worker, arrive):
+    arrive(LARGE)
+    arrive(LARGE)
+
+    _, client = arrive(LARGE)
+
+    assert len(worker.large_waiting) == 1
+    client.setblocking(True)
+    assert client.recv(100).startswith(b"HTTP/1.1 429")
+
+
+def test_a_client_that_does_not_end_its_connection_is_waited_for_by_nobody(
+    worker, arrive, monkeypatch
+):
+    conn, client = arrive(SMALL)
+    finish(worker, conn)
+
+    assert conn.sock.fileno() in worker.poller.get_map()
+    send(worker, client, b"more that nobody asked for")
+    assert list(worker.parting) == [conn]
+    worker.parting[conn] = 0  # its time is over
+    worker.murder_pending()
+
+    assert not worker.parting
+    assert not worker.poller.get_map()
+    assert conn.sock.fileno() == -1
+    assert worker.nr_conns == 0
+
+
+def test_a_client_that_ends_its_connection_after_the_last_answer_is_forgotten(worker, arrive):
+    conn, client = arrive(SMALL)
+    finish(worker, conn)
+
+    client.close()
+    ((key, _),) = worker.poller.select(0)
+    key.data(key.fileobj)
+
+    assert not worker.parting
+    assert worker.nr_conns == 0
+
+
+def test_a_client_that_does_not_take_its_answer_is_given_up(worker, arrive, monkeypatch):
+    monkeypatch.setattr(patient_worker, "SECONDS_TO_TAKE", 0.2)
+    requests = worker.wsgi.extensions["requests"]
+
+    def answer(environ, start_response):
+        start_response("200 OK", [("Content-Length", "50000000")])
+        return [bytes(50_000_000)]
+
+    answer.extensions = worker.wsgi.extensions
+    worker.wsgi = answer
+    conn, _ = arrive(SMALL)
+
+    assert worker.handle(conn) is False
+    assert requests.events("refused request") == {("answer not taken",): 1}
+
+
+def test_a_body_that_does_not_come_in_time_is_given_up(worker, arrive, monkeypatch):
+    monkeypatch.setattr(patient_worker, "SECONDS_TO_END", -1.0)
+    conn, _ = arrive(LARGE)
+    told = []
+
+    def read(environ, start_response):
+        with pytest.raises(Problem, match="200,000 bytes announced, 100,000 came"):
+            read_body(environ, 200_000)
+        told.append(True)
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+    worker.wsgi = read
+    worker.murder_pending()
+    worker.handle(conn)
+
+    assert told
+
+
+@pytest.mark.parametrize("hard", [300, 100_000, resource.RLIM_INFINITY])
+def test_there_are_never_more_connections_than_files(monkeypatch, hard):
+    asked = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits))
+
+    most = most_connections(4096)
+
+    files = 300 if hard == 300 else 8192
+    assert asked == [(files, hard)]
+    assert most == files // 2
