@@ -55,7 +55,8 @@ class Manifest:
 
     ``layers``, ``input_shape``, ``pixel_scaling``, ``loss`` and ``labels`` say how to answer with
     it; the rest says how it came to be. The registry fills in the hashes when it publishes:
-    ``golden_sha256`` where there are golden vectors, ``manifest_sha256`` last, of all the others.
+    ``golden_sha256`` where there are golden vectors, ``sketch_sha256`` where the data were
+    sketched, ``manifest_sha256`` last, of all the others.
     """
 
     model: str
@@ -77,6 +78,7 @@ class Manifest:
     machine: Machine | None = None
     weights_sha256: str = ""
     golden_sha256: str = ""
+    sketch_sha256: str = ""
     manifest_sha256: str = ""
     schema: int = SCHEMA
 

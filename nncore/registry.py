@@ -3,7 +3,7 @@
 Layout, below the store::
 
     models/<model>/versions/<n>/                                      immutable
-        weights.safetensors, golden.safetensors, manifest.json
+        weights.safetensors, golden.safetensors, sketch.safetensors, manifest.json
         report/                                                       what was found out about it
     models/<model>/aliases/<alias>                                    its last move
     models/<model>/aliases/history.jsonl                              who, when, from, to, why
@@ -38,12 +38,14 @@ from nncore.manifest import Manifest, digest
 from nncore.model_folder import MANIFEST_FILE, REPORT_FOLDER, ModelFolder, Stamp, is_number, names
 from nncore.names import check_alias_name, check_model_name, is_alias_name, is_model_name
 from nncore.network import Network
+from nncore.sketch import Sketch
 from nncore.specs import wrong
 from nncore.targets import Target
 from nncore.weights import decode_weights, encode_weights
 
 WEIGHTS_FILE = "weights.safetensors"
 GOLDEN_FILE = "golden.safetensors"
+SKETCH_FILE = "sketch.safetensors"
 VERDICT_FILE = "verdict.json"
 
 
@@ -85,7 +87,12 @@ class Registry:
         return Aliases(self._folder(model))
 
     def publish(
-        self, model: str, network: Network, manifest: Manifest, golden: Golden | None = None
+        self,
+        model: str,
+        network: Network,
+        manifest: Manifest,
+        golden: Golden | None = None,
+        sketch: Sketch | None = None,
     ) -> int:
         """Store a new version and return its number.
 
@@ -101,6 +108,8 @@ class Registry:
             The hashes are filled in here.
         golden : Golden, optional
             What the version must answer wherever it is loaded.
+        sketch : Sketch, optional
+            What its data looked like.
 
         Raises
         ------
@@ -108,7 +117,7 @@ class Registry:
             If the disk is full or not writable; nothing is left behind then.
         """
         check_model_name(model, "/model")
-        return self._folder(model).publish(_files(network, manifest, golden))
+        return self._folder(model).publish(_files(network, manifest, golden, sketch))
 
     def promote(
         self,
@@ -284,6 +293,14 @@ class Registry:
             Golden.decode(golden).check(Classifier.of(loaded))
         return loaded
 
+    def sketch(self, model: str, version: int) -> Sketch | None:
+        """Return what the version's data looked like, None where that was not kept.
+
+        Raises NotFoundError, CorruptVersionError.
+        """
+        sha256 = self.manifest(model, version).sketch_sha256
+        return Sketch.decode(self._read(model, version, SKETCH_FILE, sha256)) if sha256 else None
+
     def delete(self, model: str, version: int) -> None:
         """Remove a version; its number is not given again.
 
@@ -393,16 +410,21 @@ class Registry:
         return ModelFolder(self._models / model)
 
 
-def _files(network: Network, manifest: Manifest, golden: Golden | None) -> dict[str, bytes]:
+def _files(
+    network: Network, manifest: Manifest, golden: Golden | None, sketch: Sketch | None
+) -> dict[str, bytes]:
     """Return what a version's folder holds, by name; the manifest names the hashes of the rest."""
     files = {WEIGHTS_FILE: encode_weights(network.to_tensors())}
     if golden is not None:
         files[GOLDEN_FILE] = golden.encode()
+    if sketch is not None:
+        files[SKETCH_FILE] = sketch.encode()
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = dataclasses.replace(
         manifest,
         weights_sha256=hashes[WEIGHTS_FILE],
         golden_sha256=hashes.get(GOLDEN_FILE, ""),
+        sketch_sha256=hashes.get(SKETCH_FILE, ""),
     )
     manifest = dataclasses.replace(manifest, manifest_sha256=digest(manifest.to_dict()))
     return files | {MANIFEST_FILE: _to_json(manifest.to_dict())}

@@ -24,7 +24,8 @@ class Trace(NamedTuple):
     @classmethod
     def begin(cls) -> "Trace":
         """Begin a trace of our own, which nobody has asked to sample."""
-        return cls(os.urandom(16).hex(), _new_span_id())
+        digits = os.urandom(24).hex()
+        return cls(digits[:32], digits[32:])
 
     @classmethod
     def read(cls, header: str) -> "Trace | None":

@@ -27,6 +27,7 @@ from service import (
     system,
     training_jobs,
 )
+from service.drift import Drift
 from service.fast_path import FastPath
 from service.job_events import Streams
 from service.observing import Observed, Requests
@@ -58,7 +59,8 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     shared = SharedCounts(processes=2 * settings.web_workers)
     requests = Requests(shared)
     served_models = ServedModels(registry, requests.happened)
-    predictor = Predictor(served_models, settings, shared, _who_may_predict(settings, token))
+    drift, tokens = Drift(registry), _who_may_predict(settings, token)
+    predictor = Predictor(served_models, settings, shared, drift, tokens)
     app.extensions |= {
         "settings": settings,
         "admin_token": token,

@@ -99,6 +99,7 @@ class ServiceCollector(Collector):
         lines = self._predictor.statistics.lines()
         yield from _predictions(lines)
         yield from _triton(lines)
+        yield from _drift(self._predictor.drift.lines())
         yield self._ready()
         yield from self._versions()
         yield from self._jobs()
@@ -175,7 +176,7 @@ def _requests(lines: Sequence[Seen]) -> Iterator[Metric]:
         histogram, ns = together.get((route, *version), (np.zeros_like(line.durations), 0))
         together[route, *version] = histogram + line.durations, ns + line.ns
     for kind, (histogram, ns) in together.items():
-        durations.add_metric(kind, _buckets(SECONDS, histogram), sum_value=ns / NS)
+        durations.add_metric(kind, _buckets(SECONDS, histogram.tolist()), sum_value=ns / NS)
     yield durations
 
 
@@ -190,10 +191,9 @@ def _predictions(lines: Sequence[Line]) -> Iterator[Metric]:
     told = "The probability of the label that was answered."
     sureness = HistogramMetricFamily("inkwell_prediction_confidence", told, labels=_VERSION)
     for line in lines:
-        *histogram, total = line.answers.sureness
-        buckets = _buckets(CONFIDENCES, np.array([*histogram, 0]))
+        buckets = _buckets(CONFIDENCES, [*line.answers.sureness, 0])
         kind = line.model, str(line.version)
-        sureness.add_metric(kind, buckets, sum_value=total / MILLIONTHS)
+        sureness.add_metric(kind, buckets, sum_value=line.answers.millionths / MILLIONTHS)
     yield sureness
 
 
@@ -204,6 +204,19 @@ def _triton(lines: Sequence[Line]) -> Iterator[Metric]:
             labels = {"model": line.model, "version": str(line.version)}
             metric.add_sample(name, labels, value(line.counts))
         yield metric
+
+
+def _drift(lines: Sequence[dict[str, Any]]) -> Iterator[Metric]:
+    rows = [((line["model"], str(line["version"])), line["rows"]) for line in lines]
+    told = "Rows in the window that is compared with the training data."
+    yield _gauge("inkwell_drift_rows", told, _VERSION, rows)
+    drift = [
+        ((line["model"], str(line["version"]), feature), index)
+        for line in lines
+        for feature, index in line["drift"].items()
+    ]
+    told = "Population stability index of what a version is asked, against its training data."
+    yield _gauge("inkwell_drift", told, (*_VERSION, "feature"), drift)
 
 
 def _queue(overview: Overview) -> Iterator[Metric]:
@@ -237,10 +250,10 @@ def _seconds(moment: datetime | None) -> float:
     return moment.timestamp() if moment else 0.0
 
 
-def _buckets(edges: Sequence[float], histogram: Ints) -> list[tuple[str, float]]:
+def _buckets(edges: Sequence[float], histogram: Sequence[int]) -> list[tuple[str, float]]:
     """Return how many are at or under each edge, as Prometheus wants it."""
     names = chain((repr(float(edge)) for edge in edges), ["+Inf"])
-    return list(zip(names, accumulate(histogram.tolist()), strict=True))
+    return list(zip(names, accumulate(histogram), strict=True))
 
 
 Values = Iterable[tuple[Iterable[str], Any]]

@@ -6,7 +6,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-import numpy as np
 from flask import Flask, request
 
 from nncore import logs
@@ -28,7 +27,6 @@ NS = 1_000_000_000
 
 _REQUESTS, _EVENTS = "requests", "events"  # the first parts of the keys
 _OBSERVATION = "inkwell.observation"  # in the environment
-_ONE = np.ones(1, np.int64)
 
 
 class Observation:
@@ -72,16 +70,14 @@ class Requests:
 
     def add(self, method: str, status: str, seen: Observation, ns: int) -> None:
         """Count a request."""
-        numbers = np.zeros(len(SECONDS) + 2, np.int64)
-        numbers[bisect_left(SECONDS, ns / NS)] = 1
-        numbers[-1] = ns
         method = method if method in METHODS else "other"
         key = (_REQUESTS, method, seen.route, status, seen.model, seen.version)
-        self._shared.add(key, numbers, 0)
+        bucket = bisect_left(SECONDS, ns / NS)
+        self._shared.add(key, len(SECONDS) + 2, ((bucket, 1), (len(SECONDS) + 1, ns)), 0)
 
     def happened(self, event: str, *labels: str) -> None:
         """Count something that happens but is no request that was answered."""
-        self._shared.add((_EVENTS, event, *labels), _ONE, 0)
+        self._shared.add((_EVENTS, event, *labels), 1, ((0, 1),), 0)
 
     def seen(self) -> list[Seen]:
         """Return what was counted, a line a kind."""

@@ -13,6 +13,7 @@ from nncore.errors import NotFoundError
 from nncore.registry import LIVE
 from service.batches import Batch
 from service.bodies import Content, Environ, read_content
+from service.drift import Drift
 from service.observing import observation
 from service.problems import Problem, unavailable
 from service.request_ids import request_id
@@ -21,7 +22,7 @@ from service.settings import Settings
 from service.shadows import Shadows
 from service.shapes import Rows, rows_of
 from service.shared_counts import SharedCounts
-from service.statistics import Answers, Counts, Statistics
+from service.statistics import NO_ANSWERS, Answers, Counts, Statistics
 from service.tokens import check_predicting
 from service.unloaded import UnloadedModels
 
@@ -59,7 +60,7 @@ class Prediction:
 
     def answers(self) -> Answers:
         """Return how often each label is answered, and how sure."""
-        return Answers.of(self.winners, self.confidences, len(self.served.labels))
+        return Answers.of(self.winners, self.confidences)
 
 
 class Encoded(NamedTuple):
@@ -96,6 +97,7 @@ class Predictor:
         models: ServedModels,
         settings: Settings,
         shared: SharedCounts,
+        drift: Drift,
         tokens: Collection[str] = (),
     ) -> None:
         self._models = models
@@ -104,6 +106,7 @@ class Predictor:
         self.statistics = Statistics(shared)
         self.unloaded = UnloadedModels()
         self.shadows = Shadows()
+        self.drift = drift
 
     def served(self, model: str, reference: str = LIVE) -> Served:
         """Return what answers for `reference` of `model`.
@@ -155,7 +158,7 @@ class Predictor:
             encoded = dialect.encode(prediction)
         except Exception:
             counts = Counts(failures=1, failure_ns=time.perf_counter_ns() - started)
-            self._count(served, counts, Answers.none(len(served.labels)))
+            self._count(served, counts, NO_ANSWERS)
             raise
         ended = time.perf_counter_ns()
         counts = Counts(
@@ -168,6 +171,7 @@ class Predictor:
         )
         self._count(served, counts, prediction.answers())
         seen.rows = counts.rows
+        self.drift.look_on(served, batch.pixels, probabilities)
         if served.shadow:
             self.shadows.look_on(prediction, served.shadow, request_id(environ))
         headers = {"X-Model-Version": seen.version, "Server-Timing": _timing(counts)}

@@ -9,7 +9,7 @@ import json
 import mmap
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -46,19 +46,24 @@ class SharedCounts:
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._mine: Ints | None = None
-        self._rows: dict[Key, Ints] = {}
+        self._rows: dict[Key, memoryview[int]] = {}
 
-    def add(self, key: Key, numbers: Ints, now_ms: int) -> None:
-        """Add numbers to those of a key, which are as many each time."""
+    def add(self, key: Key, size: int, amounts: Iterable[tuple[int, int]], now_ms: int) -> None:
+        """Add to some of the `size` numbers of a key, which are as many each time.
+
+        ``amounts`` has the place of each, from 0, and how much more it is.
+        """
         with self._lock:
             if self._owner != os.getpid():
                 self._claim()
             row = self._rows.get(key)
             if row is None:
-                row = self._new_row(key, len(numbers))
-            if row is not None:
-                row[0] = now_ms
-                row[1:] += numbers
+                row = self._new_row(key, size)
+            if row is None:
+                return
+            row[0] = now_ms
+            for place, amount in amounts:
+                row[place + 1] += amount
 
     def totals(self) -> dict[Key, Row]:
         """Return the rows of all processes together, sorted by their keys."""
@@ -93,10 +98,11 @@ class SharedCounts:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
             except OSError:
                 continue
-            self._mine, self._rows = part, dict(_rows(part))
+            self._mine = part
+            self._rows = {key: row.data for key, row in _rows(part)}
             return
 
-    def _new_row(self, key: Key, size: int) -> Ints | None:
+    def _new_row(self, key: Key, size: int) -> "memoryview[int] | None":
         part = self._mine
         if part is None:  # more processes than there was room for
             return None
@@ -110,7 +116,8 @@ class SharedCounts:
         part[begin : begin + 2] = len(padded), size
         part[begin + ROW_HEAD - 1 : numbers_at - 1] = np.frombuffer(padded, np.int64)
         part[0] = numbers_at + size - HEAD  # last: it tells that the row is there
-        row = self._rows[key] = part[numbers_at - 1 : numbers_at + size]
+        # Single numbers are changed in a third of the time that an array takes.
+        row = self._rows[key] = part[numbers_at - 1 : numbers_at + size].data
         return row
 
 

@@ -1,6 +1,5 @@
 """What each version answered, how sure it was and how long it took: counted by every process."""
 
-import itertools
 import time
 from typing import NamedTuple
 
@@ -15,7 +14,6 @@ MILLIONTHS = 1_000_000
 
 _ANSWERS = "answers"  # the first part of the keys
 _EDGES = np.array(CONFIDENCES[:-1], np.float32)
-_BUCKETS = len(CONFIDENCES)
 
 
 class Counts(NamedTuple):
@@ -31,27 +29,34 @@ class Counts(NamedTuple):
     encode_ns: int = 0
 
 
+# Where what is kept of a version begins, behind its counts.
+_MILLIONTHS = len(Counts._fields)
+_SURENESS = _MILLIONTHS + 1
+_LABELS = _SURENESS + len(CONFIDENCES)
+
+
 class Answers(NamedTuple):
     """How often each label was answered, and how sure the answers were.
 
-    ``sureness`` has how many fall under each of `CONFIDENCES` and above the one before, and last
-    the sum of all in millionths.
+    ``sureness`` has how many fall under each of `CONFIDENCES` and above the one before;
+    ``millionths`` is the sum of all. Where the last ones are 0, both lists may end before them.
     """
 
-    labels: Ints  # int64 (k,)
-    sureness: Ints  # int64 (len(CONFIDENCES) + 1,)
+    labels: list[int]
+    sureness: list[int]
+    millionths: int
 
     @classmethod
-    def none(cls, classes: int) -> "Answers":
-        """Return that nothing was answered."""
-        return cls(np.zeros(classes, np.int64), np.zeros(_BUCKETS + 1, np.int64))
-
-    @classmethod
-    def of(cls, winners: Ints, confidences: Floats, classes: int) -> "Answers":
+    def of(cls, winners: Ints, confidences: Floats) -> "Answers":
         """Count the answers to a batch."""
-        sureness = np.bincount(_EDGES.searchsorted(confidences), minlength=_BUCKETS + 1)
-        sureness[-1] = float(confidences.sum()) * MILLIONTHS
-        return cls(np.bincount(winners, minlength=classes), sureness)
+        return cls(
+            np.bincount(winners).tolist(),
+            np.bincount(_EDGES.searchsorted(confidences)).tolist(),
+            int(np.add.reduce(confidences) * MILLIONTHS),
+        )
+
+
+NO_ANSWERS = Answers([], [], 0)
 
 
 class Line(NamedTuple):
@@ -67,7 +72,7 @@ class Line(NamedTuple):
     @classmethod
     def none(cls, model: str, version: int, labels: tuple[str, ...]) -> "Line":
         """Return that a version was not asked."""
-        return cls(model, version, labels, 0, Counts(), Answers.none(len(labels)))
+        return cls(model, version, labels, 0, Counts(), NO_ANSWERS)
 
 
 class Statistics:
@@ -80,9 +85,14 @@ class Statistics:
         self, model: str, version: int, labels: tuple[str, ...], counts: Counts, answers: Answers
     ) -> None:
         """Count what a version did now."""
-        numbers = np.concatenate((np.array(counts), *answers))
+        amounts = [
+            *enumerate(counts),
+            (_MILLIONTHS, answers.millionths),
+            *enumerate(answers.sureness, _SURENESS),
+            *enumerate(answers.labels, _LABELS),
+        ]
         key = (_ANSWERS, model, str(version), *labels)
-        self._shared.add(key, numbers, time.time_ns() // 1_000_000)
+        self._shared.add(key, _LABELS + len(labels), amounts, time.time_ns() // 1_000_000)
 
     def lines(self) -> list[Line]:
         """Return a line a version, of all processes together, sorted."""
@@ -104,8 +114,6 @@ def _lines(rows: dict[tuple[str, ...], Row]) -> list[Line]:
 
 
 def _line(model: str, version: int, labels: tuple[str, ...], row: Row) -> Line:
-    ends = list(itertools.accumulate((len(Counts._fields), len(labels))))
-    counts, answered, sureness = np.split(row.numbers, ends)
-    return Line(
-        model, version, labels, row.last_ms, Counts(*counts.tolist()), Answers(answered, sureness)
-    )
+    numbers = row.numbers.tolist()
+    answers = Answers(numbers[_LABELS:], numbers[_SURENESS:_LABELS], numbers[_MILLIONTHS])
+    return Line(model, version, labels, row.last_ms, Counts(*numbers[:_MILLIONTHS]), answers)

@@ -23,7 +23,7 @@ from nncore.training import Examples
 LAYERS = (Dense(32), ReLU(), Dense(10))
 
 
-def publish(registry, *, model="digits", seed=0, live=True):
+def publish(registry, *, model="digits", seed=0, live=True, sketch=None):
     """Publish a network of random weights, whose answers its seed decides. Return its number."""
     network = Network(LAYERS, (784,))
     network.init(np.random.default_rng(seed))
@@ -46,7 +46,7 @@ def publish(registry, *, model="digits", seed=0, live=True):
     )
     images = np.random.default_rng(0).integers(0, 256, (40, 784)).astype(np.uint8)
     golden = Golden.of(Classifier(network, manifest.pixel_scaling, manifest.loss), images)
-    number = registry.publish(model, network, manifest, golden)
+    number = registry.publish(model, network, manifest, golden, sketch)
     if live:
         registry.promote(model, number, reason="test")
     return number

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from nncore.arrays import Ints
+from nncore.arrays import Floats, Ints
 from nncore.checkpoint import decode_checkpoint, encode_checkpoint
 from nncore.classifier import Classifier
 from nncore.config import TrainConfig
@@ -18,6 +18,7 @@ from nncore.manifest import Manifest, TrainedOn, libraries, now
 from nncore.network import Network
 from nncore.registry import LIVE, Registry
 from nncore.scaling import PixelScaler
+from nncore.sketch import ROWS, Sketch, spread
 from nncore.training import EpochStats, Examples, TrainingState, fit, ignore
 from worker import datasets
 from worker.checkpoints import Checkpoints
@@ -176,8 +177,14 @@ class Run:
         manifest = self._manifest(registry, job_id, self.calibrate_and_measure())
         classifier = Classifier(self.network, self.scaler, self.config.loss)
         golden = Golden.of(classifier, self.dataset.test.pixels)
+        sketch = Sketch.of(self.examples.pixels, self._held_out_answers(classifier))
         with self._folder.owned():
-            return registry.publish(self.config.model, self.network, manifest, golden)
+            return registry.publish(self.config.model, self.network, manifest, golden, sketch)
+
+    def _held_out_answers(self, classifier: Classifier) -> Floats:
+        """Answer rows that were not trained on: of those that were, answers are surer."""
+        held_out = self.validation if len(self.validation.labels) else self.dataset.test
+        return classifier.probabilities(spread(held_out.pixels, ROWS))
 
     def keep(self) -> dict[str, Any]:
         """Keep the trained run in its folder; return what it reached. Raises as `publish`."""
