@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import WatchError
-from rq.job import JobStatus
+from rq.job import Job, JobStatus
 
 from jobs.idempotency import Answered, Idempotency
 from jobs.options import JobOptions
@@ -119,11 +119,22 @@ class JobQueue:
             for first, place in zip(before, places, strict=True)
         ]
 
-    def history(self, job_id: str, start: int = 0) -> list[bytes]:
-        """Return what the job's epochs brought, from the one after `start` on: JSON objects."""
-        key = self._records.history_key(job_id)
-        lines: Any = self._records.redis.lrange(key, start, -1)
+    def history(self, job_id: str) -> list[bytes]:
+        """Return what the job's epochs brought: a JSON object for each."""
+        lines: Any = self._records.redis.lrange(self._records.history_key(job_id), 0, -1)
         return list(lines)
+
+    def look(self, job_id: str, start: int) -> tuple[JobStatus | None, list[bytes]]:
+        """Return the job's status, None where it is gone, and its history after `start` epochs.
+
+        One round trip, and nothing of the job is read: many may watch it.
+        """
+        with self._records.redis.pipeline(transaction=False) as pipeline:
+            # The status before the history: where it has ended, the history is whole.
+            pipeline.hget(Job.key_for(job_id), "status")
+            pipeline.lrange(self._records.history_key(job_id), start, -1)
+            status, lines = pipeline.execute()
+        return (None if status is None else JobStatus(status.decode())), lines
 
     def stop(self, job_id: str, why: str = "Asked to stop.") -> TrainingJob:
         """Cancel a job that waits; ask one that runs to keep a checkpoint and stop.

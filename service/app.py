@@ -38,6 +38,7 @@ from service.served import ServedModels
 from service.settings import Settings
 from service.shared_counts import SharedCounts
 from service.tokens import admin_token
+    queue = job_queue or JobQueue(connect(settings.redis_url), settings.queue)
 
 
 def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flask:
@@ -59,8 +60,13 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     shared = SharedCounts(processes=2 * settings.web_workers)
     requests = Requests(shared)
     served_models = ServedModels(registry, requests.happened)
+<<<<<<< HEAD
     drift, tokens = Drift(registry), _who_may_predict(settings, token)
     predictor = Predictor(served_models, settings, shared, drift, tokens)
+=======
+    predictor = Predictor(served_models, settings, shared)
+    queue = job_queue or JobQueue(connect(settings.redis_url), settings.queue)
+>>>>>>> e34a4a0 (Watching a job costs Redis one look for all who watch, and reads nothing of the job)
     app.extensions |= {
         "settings": settings,
         "admin_token": token,
@@ -71,7 +77,8 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         "shared_counts": shared,
         "requests": requests,
         "streams": Streams(settings.max_streams),
-        "job_queue": job_queue or JobQueue(connect(settings.redis_url), settings.queue),
+        "watched_jobs": WatchedJobs(queue),
+        "job_queue": queue,
         "schedules": Schedules(connect(settings.redis_url), settings.queue),
         "sweeps": Sweeps(connect(settings.redis_url), settings.queue),
     }

@@ -18,6 +18,7 @@ from jobs.training_job import ENDED
 from service.answers import to_json
 from service.job_view import view
 from service.problems import RETRY_SECONDS, Problem
+from service.watched_jobs import WatchedJob
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,8 @@ def watch_job(job_id: str) -> Response:
     epochs, seen_the_end = _last_event()
     if seen_the_end and job.status in ENDED:
         return Response(status=204)  # which tells a browser not to come again
-    return streams.open(_events(queue, job_id, epochs, current_app.extensions["stopping"]))
+    watched: WatchedJob = current_app.extensions["watched_jobs"].watch(job_id)
+    return streams.open(_events(queue, watched, epochs, current_app.extensions["stopping"]))
 
 
 def _last_event() -> tuple[int, bool]:
@@ -72,17 +74,16 @@ def _last_event() -> tuple[int, bool]:
 
 
 def _events(
-    queue: JobQueue, job_id: str, known: int, stopping: Callable[[], bool]
+    queue: JobQueue, watched: WatchedJob, known: int, stopping: Callable[[], bool]
 ) -> Iterator[bytes]:
     """Yield an event for each epoch after the `known` ones, and one at the end."""
     spoken_at = time.monotonic()
     while not stopping():
         try:
-            # The job before its history: where it has ended, the history is whole.
-            job = queue.get(job_id)
-            lines = queue.history(job_id, start=known)
-            ended = job is None or job.status in ENDED
-            end = to_json(view(queue, job)) if ended and job is not None else b"null"
+            status, lines = watched.look(start=known)
+            ended = status is None or status in ENDED
+            job = queue.get(watched.id) if ended else None
+            end = b"null" if job is None else to_json(view(queue, job))
         except RedisError as error:
             log.warning("The queue cannot be reached: %s", error)
             lines, ended = [], False

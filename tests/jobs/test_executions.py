@@ -102,7 +102,8 @@ def test_history_grows_by_what_is_new(executions, queue, begin, post):
     executions.report(job.id, {"epoch": 1}, lines[:1])  # a run that goes on from a checkpoint
 
     assert queue.history(job.id) == [b'{"epoch": 1}', b'{"epoch": 2}', b'{"epoch": 3}']
-    assert queue.history(job.id, start=2) == [b'{"epoch": 3}']
+    assert queue.look(job.id, start=2) == (JobStatus.STARTED, [b'{"epoch": 3}'])
+    assert queue.look("nope", start=0) == (None, [])
 
 
 def test_a_run_that_made_way_goes_before_the_others(executions, queue, begin, post):
