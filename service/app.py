@@ -38,7 +38,7 @@ from service.served import ServedModels
 from service.settings import Settings
 from service.shared_counts import SharedCounts
 from service.tokens import admin_token
-    queue = job_queue or JobQueue(connect(settings.redis_url), settings.queue)
+from service.watched_jobs import WatchedJobs
 
 
 def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flask:
@@ -60,13 +60,9 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     shared = SharedCounts(processes=2 * settings.web_workers)
     requests = Requests(shared)
     served_models = ServedModels(registry, requests.happened)
-<<<<<<< HEAD
     drift, tokens = Drift(registry), _who_may_predict(settings, token)
     predictor = Predictor(served_models, settings, shared, drift, tokens)
-=======
-    predictor = Predictor(served_models, settings, shared)
     queue = job_queue or JobQueue(connect(settings.redis_url), settings.queue)
->>>>>>> e34a4a0 (Watching a job costs Redis one look for all who watch, and reads nothing of the job)
     app.extensions |= {
         "settings": settings,
         "admin_token": token,

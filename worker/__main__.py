@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from nncore import logs
 from nncore.memory import keep_freed_memory
+from worker.job_folder import make_jobs_folder
 from worker.queue_worker import Stop, TrainingWorker
 from worker.settings import Settings, SettingsError
 
@@ -30,6 +31,10 @@ def main() -> int:
         return 2
     logs.configure(settings.log)
     keep_freed_memory()
+    try:
+        make_jobs_folder(settings.store)
+    except OSError as error:  # each job will tell
+        log.error("The store cannot be used: %s", error)
     stop = Stop()
     signal.signal(signal.SIGTERM, stop.request)
     signal.signal(signal.SIGINT, stop.request)

@@ -5,6 +5,7 @@ job is then begun elsewhere, and that execution becomes its owner. An execution 
 owner can neither write a checkpoint nor publish a version any more.
 """
 
+import errno
 import fcntl
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,16 +20,34 @@ OWNER_FILE = "owner"
 LOCK_FILE = ".lock"
 
 
+JOBS_FOLDER = "jobs"
+
+
 class SupersededError(InkwellError):
     """The job belongs to another execution by now."""
+
+
+def make_jobs_folder(store: Path) -> None:
+    """Make the folder for all jobs, which tells that `store` is there."""
+    (store / JOBS_FOLDER).mkdir(parents=True, exist_ok=True)
 
 
 class JobFolder:
     """The folder of the job `job_id` in the store, as the execution `execution_id` sees it."""
 
     def __init__(self, store: Path, job_id: str, execution_id: str) -> None:
-        self._folder = store / "jobs" / job_id
+        self._folder = store / JOBS_FOLDER / job_id
         self._execution = execution_id
+
+    def check_store(self) -> None:
+        """Raise OSError where the store that the worker began with is away.
+
+        It must not be made anew: a disk that is away leaves an empty folder behind, and what was
+        published into that would be lost when it comes back.
+        """
+        jobs = self._folder.parent
+        if not jobs.is_dir():
+            raise OSError(errno.ESTALE, "The store that this worker began with is away", str(jobs))
 
     def take(self) -> bool:
         """Become the owner; tell whether there was one before."""
@@ -47,6 +66,8 @@ class JobFolder:
         ------
         SupersededError
             If another execution has become the owner, or the job is done.
+        OSError
+            If the store is away.
         """
         try:
             with self._locked():
@@ -56,6 +77,7 @@ class JobFolder:
         except FileNotFoundError as error:
             if self._folder.exists():
                 raise
+            self.check_store()
             raise SupersededError("This job is done.") from error
 
     def once(self, name: str, count: Callable[[], int]) -> int:

@@ -26,6 +26,7 @@ PASSING = (
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EIO,
+    errno.EROFS,  # what a disk with an error becomes
     errno.ESTALE,
     errno.ETIMEDOUT,
     errno.EHOSTUNREACH,

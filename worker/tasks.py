@@ -26,20 +26,22 @@ PATIENCE_SECONDS = 600.0  # with a Redis that is away when a run has ended
 def train_model(payload: dict[str, Any]) -> dict[str, Any]:
     """Train as `payload`, a TrainConfig as JSON, says; return the result as JSON values.
 
-    Raises what `run_training` does, and ConfigError.
+    Raises what `run_training` does, ConfigError, and OSError where the store is away.
     """
     job = get_current_job()
     assert isinstance(job, TrainingJob) and job.execution_id  # noqa: S101, PT018 - RQ calls us
     config = TrainConfig.from_dict(payload)
     settings = Settings.from_env()
     log.info("Training %r on %r: job %s.", config.model, config.dataset, job.id)
+    folder = JobFolder(settings.store, job.id, job.execution_id)
+    folder.check_store()
     interrupted, reporter = Interruption(), Reporter(job.id, settings)
     result = run_training(
         config,
         settings,
         job_id=job.id,
         publish=job.publishes,
-        folder=JobFolder(settings.store, job.id, job.execution_id),
+        folder=folder,
         report=reporter.report,
         interrupted=interrupted,
     )

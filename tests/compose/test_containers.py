@@ -17,7 +17,7 @@ from tests.compose.containers import (
     docker,
     engine_runs,
 )
-from tests.compose.load import Load
+from tests.load import Load
 from tests.stack import wait_for
 
 pytestmark = [

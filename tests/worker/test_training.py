@@ -17,6 +17,7 @@ from tests.worker.runs import run
 from worker import checkpoints, datasets
 from worker.checkpoints import InterruptedRunError
 from worker.job_folder import JobFolder, SupersededError
+from worker.outcomes import may_pass
 from worker.settings import Settings
 from worker.training import DataChangedError, hold_out
 
@@ -227,6 +228,19 @@ def test_an_execution_that_is_no_longer_the_jobs_publishes_nothing(store):
         run(store, job_id="moved", execution_id="older", report=superseded)
 
     assert Registry(store).versions("digits") == []
+
+
+def test_a_store_that_is_away_is_not_taken_for_a_job_that_is_done(store):
+    folder = JobFolder(store, "left", "e1")
+    folder.take()
+    store.rename(store.with_name("elsewhere"))
+    store.mkdir()
+
+    for use in (folder.check_store, lambda: folder.save(b"weights")):
+        with pytest.raises(OSError, match="is away") as raised:
+            use()
+        assert may_pass(raised.value)
+    assert list(store.iterdir()) == []
 
 
 def test_an_execution_that_is_no_longer_the_jobs_writes_no_checkpoint(store):
