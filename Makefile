@@ -56,6 +56,9 @@ screenshots: browser ## make a picture of each page in var/screenshots, light an
 bench-pen: browser ## measure in the browser how long it takes from the pen to the moved bars
 	@$(BIN)/python -m benchmarks.pen_to_bars
 
+chaos: $(VENV)/developed ## break one thing at a time under load, longer than the tests do, and print what was seen
+	@CHAOS_SECONDS=60 $(BIN)/python -m pytest -q tests/chaos
+
 bench: $(VENV)/developed ## print the figures of the README
 	@$(BIN)/python -m benchmarks.headline
 
