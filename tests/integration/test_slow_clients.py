@@ -176,6 +176,7 @@ def test_clients_that_do_not_end_their_connection_hold_up_nobody(stack):
     with connections(stack, 100) as lingering:
         for client in lingering:
             client.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert answer(client)[0] == 200
 
         # gunicorn's own worker waits two seconds for each of them, one after the other.
         assert stack.client.get("/livez", timeout=20).status_code == 200
