@@ -29,7 +29,11 @@ def stack(tmp_path_factory, mnist_dir):
 
 
 def answer_is(page, digit):
-    page.wait_for_function("d => document.getElementById('digit').textContent === d", arg=digit)
+    shown = "d => document.getElementById('digit').textContent === d"
+    try:
+        page.wait_for_function(shown, arg=digit, timeout=30_000)
+    except Exception as error:  # whose type is Playwright's, which need not be there
+        raise AssertionError(f"expected {digit}; shown: {page.inner_text('body')}") from error
 
 
 def painted(page, canvas):
