@@ -1,4 +1,4 @@
-"""Twenty runs, each disturbed at a random moment, beside one that nothing disturbed.
+"""Runs, each disturbed at a random moment, beside one that nothing disturbed.
 
 ``python -m benchmarks.disturbed_runs [RUNS]`` starts Redis, two workers and a service, prints a
 line a run, and ends with 1 where one made another version than the undisturbed run, none, or two.

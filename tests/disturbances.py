@@ -5,7 +5,7 @@ import random
 import signal
 import time
 
-from tests.stack import wait_for
+from tests.stack import children, wait_for
 
 
 def stop_and_resume(stack, job_id):
@@ -39,10 +39,25 @@ def redis_killed_and_restarted(stack, job_id):
     stack.start_redis()
 
 
+def power_lost(stack, job_id):
+    """Every process is killed at once; then all are started again."""
+    processes = list(stack.processes.items())
+    for process in (process for _, process in processes):
+        for pid in (process.pid, *children(process.pid)):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+    stack.start_redis()
+    for name, _ in processes:
+        if name.startswith("worker"):
+            stack.start_worker(name)
+    stack.start_service()
+
+
 DISTURBANCES = [
     stop_and_resume,
     sigterm_of_the_worker,
     sigkill_of_the_horse,
     sigkill_of_the_worker,
     redis_killed_and_restarted,
+    power_lost,
 ]
