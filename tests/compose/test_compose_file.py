@@ -137,12 +137,14 @@ def test_service_and_worker_start_when_redis_is_healthy(name):
     assert SERVICES[name]["depends_on"] == {"redis": {"condition": "service_healthy"}}
 
 
-def test_service_and_proxy_alone_are_published_and_to_this_machine_alone():
+def test_what_is_published_is_so_to_this_machine_alone():
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
     assert published == {
         "service": ["127.0.0.1:${INKWELL_PORT:-8000}:8000"],
         "proxy": ["127.0.0.1:${INKWELL_PROXY_PORT:-8080}:8080"],
+        "prometheus": ["127.0.0.1:${INKWELL_PROMETHEUS_PORT:-9090}:9090"],
+        "grafana": ["127.0.0.1:${INKWELL_GRAFANA_PORT:-3000}:3000"],
     }
 
 
@@ -154,6 +156,23 @@ def test_the_second_service_is_the_first_without_its_port():
     )
 
     assert first == second
+
+
+def test_grafana_finds_its_data_source_and_the_dashboard_where_they_are_mounted():
+    monitoring = ROOT / "deploy" / "monitoring" / "grafana"
+    mounts = {
+        Path(mount.split(":")[0]).name: mount.split(":")[1]
+        for mount in SERVICES["grafana"]["volumes"]
+        if mount.startswith("./")
+    }
+    (source,) = yaml.safe_load((monitoring / "datasource.yml").read_text())["datasources"]
+    (provider,) = yaml.safe_load((monitoring / "dashboards.yml").read_text())["providers"]
+
+    assert set(mounts) == {file.name for file in monitoring.iterdir()}
+    assert mounts["datasource.yml"].startswith("/etc/grafana/provisioning/datasources/")
+    assert mounts["dashboards.yml"].startswith("/etc/grafana/provisioning/dashboards/")
+    assert mounts["inkwell.json"] == f"{provider['options']['path']}/inkwell.json"
+    assert source["url"] == "http://prometheus:9090"
 
 
 def test_redis_is_in_a_network_that_leads_nowhere():
