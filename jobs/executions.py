@@ -119,7 +119,9 @@ class Executions:
 
         def put_off(job: TrainingJob, pipeline: Pipeline) -> None:
             waits = [*seconds][job.retries :]
-            if waits:
+            if job.stop_requested:
+                self._go_on(job, pipeline, error)
+            elif waits:
                 due = datetime.now(UTC) + timedelta(seconds=waits[0])
                 self._records.schedule(job, due, pipeline)
                 event = f"{error} Tried again in {waits[0]:g} s."
@@ -158,7 +160,8 @@ class Executions:
             execution.delete(job, pipeline)
             change(job, pipeline)
             ran = datetime.now(UTC) - execution.created_at
-            job.note(pipeline, seconds=job.seconds + ran.total_seconds())
+            seconds = job.seconds + ran.total_seconds()
+            job.note(pipeline, seconds=seconds, stop_requested=False)  # it has come to rest
 
         self._records.move(job_id, [JobStatus.STARTED], settle, owner=execution.id)
 
@@ -170,7 +173,7 @@ class Executions:
         """Put the job in front of the others, unless it was asked to stop."""
         if job.stop_requested:
             self._records.end(job, JobStatus.STOPPED, pipeline)
-            job.tell(pipeline, f"{event} Stopped.", **fields, stop_requested=False)
+            job.tell(pipeline, f"{event} Stopped.", **fields)
         else:
             self._records.push(job, pipeline, at_front=True)
             job.tell(pipeline, f"{event} Back in the queue.", **fields)

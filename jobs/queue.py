@@ -67,6 +67,10 @@ class JobQueue:
                     pipeline.watch(*keys)  # type: ignore[no-untyped-call]
                     earlier = self._earlier(config, options, idempotency)
                     if earlier is not None:
+                        if idempotency is not None:
+                            pipeline.multi()
+                            self._answered.remember(idempotency, earlier.id, pipeline)
+                            pipeline.execute()
                         return Posted(earlier, is_new=False)
                     job = self._records.create(
                         config, options, request_id=request_id, traceparent=traceparent

@@ -16,7 +16,7 @@ from jobs.queue import JobQueue
 from jobs.records import digest
 from jobs.training_job import TRAIN_TASK
 from nncore.config import TrainConfig
-from nncore.errors import ConfigError
+from nncore.errors import ConfigError, RegistryError
 from nncore.manifest import now
 from nncore.specs import wrong
 
@@ -102,7 +102,7 @@ class Schedules:
                 idempotency=Idempotency(key, body),
             )
             told = replace(told, last_job=posted.job.id)
-        except ConfigError as error:
+        except (ConfigError, RegistryError) as error:
             told = replace(told, error=str(error))
         self._note(schedule, replace(told, next_at=next_time(schedule.cron)))
 

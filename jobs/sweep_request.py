@@ -186,6 +186,10 @@ def _samples(values: Any) -> list[tuple[str, Any]]:
 
 
 def _try(store: Path, whole: dict[str, Any], name: str, value: Any, pointer: str) -> None:
+    if name == "preset":
+        raise wrong(pointer, "A preset belongs into the base; what it stands for can be tried.")
+    if name == "start_from" and isinstance(value, str):
+        raise wrong(pointer, f"Expected the number of a version; got {describe(value)}.")
     try:
         resolve(with_parameters(whole, {name: value}), store)
     except ConfigError as error:

@@ -97,7 +97,10 @@ class TrainingWorker(Worker):
         """Bring on jobs that no worker has in hand."""
         self._training.tend()
         self._sweeps.tend(plan, self._forget)
-        self._schedules.tend(lambda job: read_job(job, self._settings.store))
+        try:
+            self._schedules.tend(lambda job: read_job(job, self._settings.store))
+        except OSError as error:  # it is posted when the store is there again
+            log.warning("What is scheduled cannot be looked up: %s", error)
         for queue in self.queues:
             clean_worker_registry(queue)
         self._last_round = time.monotonic()

@@ -48,6 +48,16 @@ def test_a_key_is_remembered_after_the_job_has_ended(enqueue, queue):
     assert enqueue().job.id != first.job.id
 
 
+def test_a_key_that_was_answered_with_an_equal_job_is_remembered_too(enqueue, queue):
+    first = enqueue()
+    assert enqueue(key="k").job.id == first.job.id
+    queue.stop(first.job.id)
+
+    assert enqueue(key="k").job.id == first.job.id
+    with pytest.raises(KeyReusedError):
+        enqueue(key="k", body="another", seed=1)
+
+
 def test_a_key_with_another_body_is_refused(enqueue):
     enqueue(key="k", body="one")
 

@@ -150,6 +150,27 @@ def test_a_job_that_is_put_off_comes_back_when_it_is_due(executions, queue, begi
     assert queue.get(job.id).status is JobStatus.CANCELED
 
 
+def test_a_job_that_was_to_stop_is_not_put_off(executions, queue, begin, post):
+    job, execution = begin(post())
+    queue.stop(job.id)
+    executions.put_off(job, execution, "The disk is full.", [60])
+
+    stopped = queue.get(job.id)
+    assert (stopped.status, stopped.stop_requested) == (JobStatus.STOPPED, False)
+    assert stopped.story[-1]["event"] == "The disk is full. Stopped."
+
+
+@pytest.mark.parametrize("settle", ["finish", "fail"])
+def test_a_job_that_ended_before_it_could_be_stopped_is_not_stopping(
+    executions, queue, begin, post, settle
+):
+    job, execution = begin(post())
+    queue.stop(job.id)
+    getattr(executions, settle)(job, execution, {} if settle == "finish" else "It diverged.")
+
+    assert not queue.get(job.id).stop_requested
+
+
 def test_a_job_that_was_put_off_too_often_has_failed(executions, queue, begin, post):
     job = post()
     executions.put_off(*begin(job), "The disk is full.", [])

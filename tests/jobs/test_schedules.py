@@ -127,6 +127,21 @@ def test_what_the_job_names_is_looked_up_at_that_time(schedules, tend, due, jobs
     assert schedules.get("nightly").error is None
 
 
+def test_a_damaged_data_set_is_told_and_keeps_no_other_job_from_being_posted(
+    schedules, due, tend, jobs, tmp_path
+):
+    damaged = tmp_path / "datasets" / "mine"
+    damaged.mkdir(parents=True)
+    (damaged / "manifest.json").write_text("{")
+    for name, dataset in (("a", "mine"), ("b", "digits")):
+        schedules.put(name, "0 2 * * *", JOB | {"dataset": dataset})
+        due(name)
+    tend()
+
+    assert "manifest.json of data set 'mine'" in schedules.get("a").error
+    assert [job.id for job in jobs()] == [schedules.get("b").last_job]
+
+
 def test_a_schedule_that_is_put_again_takes_the_place_of_the_first(schedules, due, tend, jobs):
     schedules.put("nightly", "0 2 * * *", JOB)
     due("nightly")

@@ -78,6 +78,8 @@ def errors_of(body, tmp_path):
         ({"grid": {"epoch": [1]}}, {"/grid/epoch/0"}),
         ({"grid": {"epochs.x": [1]}}, {"/grid/epochs.x/0"}),
         ({"grid": {"network.9.units": [1]}}, {"/grid/network.9.units/0"}),
+        ({"grid": {"preset": ["lenet"]}}, {"/grid/preset/0"}),
+        ({"grid": {"start_from": ["live"]}}, {"/grid/start_from/0"}),
         ({"grid": {"seed": [*range(40)], "epochs": [*range(1, 40)]}}, {"/grid"}),
         ({"trials": 3}, {"/trials"}),
         ({"metric": "accuracy"}, {"/metric"}),
