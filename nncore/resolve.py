@@ -1,6 +1,7 @@
 """A payload against the store: what it names there is looked up before it becomes a job."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from nncore.config import TrainConfig
 from nncore.dataset_store import DatasetStore
 from nncore.datasets import DATASETS, FEEDBACK, DatasetSpec
 from nncore.errors import RegistryError, ShapeError
+from nncore.layers import Dense
 from nncore.names import is_model_name
 from nncore.registry import Registry
 from nncore.specs import run_checks, to_json, unknown, wrong
@@ -17,7 +19,8 @@ def resolve(payload: Mapping[str, Any], store: Path) -> TrainConfig:
     """Return the configuration that `payload` asks for.
 
     Where it says ``start_from``, that becomes the number of the version, whose network and loss
-    stand for those that the payload does not name.
+    stand for those that the payload does not name. A network that the payload does not name gets
+    as many outputs as the data have labels.
 
     Raises
     ------
@@ -31,7 +34,10 @@ def resolve(payload: Mapping[str, Any], store: Path) -> TrainConfig:
         lambda: read.append(TrainConfig.from_dict(started)),
     )
     (config,) = read
-    config.check_data(spec_of(config, store))
+    data = spec_of(config, store)
+    if "network" not in started:
+        config = _with_outputs(config, len(data.labels))
+    config.check_data(data)
     _check_start(config, registry)
     return config
 
@@ -55,6 +61,17 @@ def spec_of(config: TrainConfig, store: Path) -> DatasetSpec:
             detail = f"{name!r} has other rows or labels than {config.datasets[0]!r}."
             raise wrong("/dataset", detail)
     return first._replace(train_rows=first.train_rows + sum(o.train_rows for o in others))
+
+
+def _with_outputs(config: TrainConfig, labels: int) -> TrainConfig:
+    """Return the configuration with so many units in the network's last layer that has some."""
+    outputs, network = config.loss.outputs(labels), [*config.network]
+    dense = [(i, layer) for i, layer in enumerate(network) if isinstance(layer, Dense)]
+    place, last = dense[-1]  # every preset has one
+    if last.units in outputs:
+        return config
+    network[place] = replace(last, units=outputs[0])
+    return replace(config, network=tuple(network))
 
 
 def _check_datasets(named: Any, uploaded: DatasetStore) -> None:

@@ -13,17 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nncore.arrays import Pixels
-from nncore.datasets import PICTURE
 from nncore.idx import IdxError, decode_idx
-from nncore.specs import unknown
 from service.bodies import Content, unpack
+from service.dataset_csv import ROW, read_csv, tidy
 from service.decoding import read_npy
 from service.picture_bodies import FORM, ZIP_ENTRY, is_hidden, parse_form
 from service.picture_files import open_picture
 from service.pictures import read_picture
 from service.problems import Problem
 
-ROW = PICTURE[0]
 UNPACKED = 4  # times the limit of a body may a data set have when it is unpacked
 MOST_PICTURES = 20_000
 MOST_TOLD = 50  # of the pictures that show no digit
@@ -82,12 +80,13 @@ def read_upload(content: Content) -> Upload:
 def _read_file(body: bytes, limit: int) -> Upload:
     if body[:2] == b"\x1f\x8b":
         body = unpack(body, limit)
-    if body[:4] == b"PK\x03\x04":
+    if body[:4] in (b"PK\x03\x04", b"PK\x05\x06"):  # the second begins an empty one
         return _read_zip(body, limit)
     if body[:3] == b"\0\0\x08":
         fields = ", ".join(IDX_FIELDS[TRAIN])
         raise _wrong(f"IDX files hold pictures or labels: send both, as {fields} of a form.")
-    return Upload("csv", _read_csv(body), None, [])
+    numbers, labels = read_csv(body)
+    return Upload("csv", _part(numbers, np.array(labels), "the CSV"), None, [])
 
 
 def _read_zip(body: bytes, limit: int) -> Upload:
@@ -125,7 +124,11 @@ def _read_arrays(files: Mapping[str, bytes]) -> Upload:
             )
             raise _wrong(detail)
         if pixels is not None and labels is not None:
-            parts[part] = _part(read_npy(pixels), read_npy(labels, kinds="uiU"), part)
+            parts[part] = _part(
+                read_npy(pixels, "uifb", f"What has the pictures to {part}"),
+                read_npy(labels, "uifbUS", f"What has the labels to {part}"),
+                part,
+            )
     return Upload("npz", parts[TRAIN], parts.get(TEST), [])
 
 
@@ -145,31 +148,6 @@ def _read_idx(files: Mapping[str, bytes], limit: int) -> Upload:
     return Upload("idx", parts[TRAIN], parts.get(TEST), [])
 
 
-def _read_csv(body: bytes) -> Part:
-    """Return rows of a label and 784 numbers; a first line of names is skipped."""
-    try:
-        lines = [line for line in body.decode("utf-8-sig").splitlines() if line.strip()]
-    except UnicodeDecodeError:
-        known = "an .npz, a zip of labelled folders, CSV, or IDX files in a form"
-        raise Problem(400, "not-a-data-set", f"Expected {known}.") from None
-    rows = [line.partition(",") for line in lines]
-    if rows and not rows[0][2].partition(",")[0].strip().replace(".", "", 1).isdecimal():
-        del rows[0]
-    if not rows:
-        raise _wrong("Expected lines of a label and 784 numbers; there is none.")
-    labels = [label.strip().strip('"') for label, _, _ in rows]
-    chunks = []
-    for start in range(0, len(rows), CHUNK):
-        numbers = [numbers for _, _, numbers in rows[start : start + CHUNK]]
-        try:
-            chunks.append(np.loadtxt(numbers, np.float32, delimiter=",", ndmin=2, comments=None))
-        except ValueError as error:
-            raise _wrong(f"After row {start:,} of the CSV: {error}.") from None
-        if chunks[-1].shape[1] != chunks[0].shape[1]:
-            raise _wrong(f"After row {start:,} the rows of the CSV have another length.")
-    return _part(np.concatenate(chunks), np.array(labels), "the CSV")
-
-
 def _read_folders(names: Sequence[str], read: Callable[[str], bytes]) -> Upload:
     """Return the pictures of folders named by their label; those below ``test`` are to test."""
     if not names or len(names) > MOST_PICTURES:
@@ -180,7 +158,9 @@ def _read_folders(names: Sequence[str], read: Callable[[str], bytes]) -> Upload:
     for name in names:
         folders = PurePosixPath(name).parts[:-1]
         if not folders:
-            raise _wrong(f"{name[:200]} lies in no folder; a folder's name is the label.")
+            reason = "It lies in no folder; a folder's name is the label."
+            left_out.append({"file": name[:200], "reason": reason})
+            continue
         part = TEST if TEST in map(str.lower, folders[:-1]) else TRAIN
         try:
             pixels = read_picture(open_picture(read(name))).pixels
@@ -206,19 +186,31 @@ def _part(pixels: Any, labels: Any, name: str) -> Part:
     shape = pixels.shape
     if len(shape) < 2 or int(np.prod(shape[1:])) != ROW or not shape[0]:
         raise _wrong(f"{name}: expected pictures (n, {ROW}) or (n, 28, 28); got {shape}.")
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
+    if labels.ndim == 2:
+        labels = labels[:, 0] if labels.shape[1] == 1 else _places(labels, name)
     if labels.shape != shape[:1]:
         raise _wrong(f"{name}: expected {shape[0]:,} labels; got {labels.shape}.")
-    return Part(_to_bytes(pixels.reshape(-1, ROW), name), [str(label) for label in labels.tolist()])
+    texts = labels.astype(str) if labels.dtype.kind != "S" else np.char.decode(labels, "latin-1")
+    return Part(_to_bytes(pixels.reshape(-1, ROW), name), tidy(texts.tolist()))
+
+
+def _places(labels: Any, name: str) -> Any:
+    """Return the place of the one in each row of zeros. Raises Problem 422."""
+    if (
+        labels.dtype.kind in "US"
+        or not ((labels == 1).sum(1) == 1).all()
+        or labels.sum() != len(labels)
+    ):
+        raise _wrong(f"{name}: expected a label a row, or a one among zeros; got {labels.shape}.")
+    return labels.argmax(1)
 
 
 def _to_bytes(numbers: Any, name: str) -> Pixels:
     """Return 0-255 as bytes; numbers that are at most 1, all of them, are 0-1."""
-    if numbers.dtype == np.uint8:
-        return np.asarray(numbers)
-    low, high = numbers.min(), numbers.max()
+    low, high = float(numbers.min()), float(numbers.max())
     top = 1 if high <= 1 else 255
+    if numbers.dtype == np.uint8 and top > 1:
+        return np.asarray(numbers)
     if not (low >= 0 and high <= top):  # so that NaN is refused
         raise _wrong(
             f"{name}: expected numbers from 0 to {top}; they are from {low:g} to {high:g}."
@@ -232,8 +224,7 @@ def _to_bytes(numbers: Any, name: str) -> Pixels:
 
 def _required(files: Mapping[str, bytes], name: str) -> bytes:
     if name not in files:
-        there = unknown("set of fields", ", ".join(files) or "none", FIELDS)
-        raise _wrong(f"The form has no file {name!r}. {there}")
+        raise _wrong(f"The form has no file {name!r}; it has {', '.join(files) or 'none'}.")
     return files[name]
 
 

@@ -12,10 +12,12 @@ from service.answers import answer
 from service.context import content, store
 from service.dataset_bodies import read_upload
 from service.dataset_report import check
-from service.problems import Problem
+from service.problems import RETRY_SECONDS, Problem
 from service.tokens import admin_only
 
 bp = Blueprint("datasets", __name__, url_prefix="/api/v1/datasets")
+
+WAITING_SECONDS = 5.0  # for another upload; pictures take long, and who waits holds a thread
 
 _reading = threading.Lock()  # two uploads at once would take twice the memory
 
@@ -27,9 +29,14 @@ def upload_dataset(dataset: str) -> Response:
     if dataset in DATASETS or dataset == FEEDBACK:
         raise _taken(dataset)
     body = content()
-    with _reading:
+    if not _reading.acquire(timeout=WAITING_SECONDS):
+        headers = {"Retry-After": RETRY_SECONDS}
+        raise Problem(429, "too-many-uploads", "Another data set is being read.", headers=headers)
+    try:
         upload = read_upload(body)
         checked = check(upload)
+    finally:
+        _reading.release()
     about = {"format": upload.format, "report": checked.report}
     try:
         manifest = DatasetStore(store()).save(

@@ -145,10 +145,11 @@ def to_pixels(numbers: Floats, given: str | None, pointer: str) -> tuple[Floats,
     return scaled.astype(np.float32), pixel_range
 
 
-def read_npy(content: bytes, kinds: str = "uif") -> Any:
+def read_npy(content: bytes, kinds: str = "uif", name: str = "The body") -> Any:
     """Return the array of an .npy file as a view of `content`; no objects, no allocation.
 
-    `kinds` are those of NumPy's that it may hold, by default numbers. Raises Problem 400.
+    `kinds` are those of NumPy's that it may hold, by default numbers; `name` is what `content` is
+    called. Raises Problem 400.
     """
     stream = io.BytesIO(content)
     try:
@@ -160,4 +161,4 @@ def read_npy(content: bytes, kinds: str = "uif") -> Any:
         array = np.frombuffer(content, dtype, offset=stream.tell())
         return array.reshape(shape, order="F" if fortran else "C")
     except Exception as error:  # NumPy hands on whatever Python's parser says of the header
-        raise Problem(400, "not-npy", f"The body is no .npy array: {error}.") from None
+        raise Problem(400, "not-npy", f"{name} is no .npy array: {error}.") from None

@@ -1,10 +1,13 @@
 """What a payload names in the store is looked up before it becomes a job."""
 
+import numpy as np
 import pytest
 
+from nncore.dataset_store import DatasetStore
 from nncore.errors import ConfigError
 from nncore.layers import Dense
 from nncore.resolve import resolve
+from nncore.training import Examples
 from tests.conftest import LAYERS, publish
 
 START = {"model": "digits", "dataset": "digits"}
@@ -40,6 +43,18 @@ def test_what_the_payload_says_itself_stands(registry, store):
 
     assert config.network[0] == Dense(32)
     assert config.loss.label_smoothing == 0.1
+
+
+def test_a_network_that_is_not_named_gets_as_many_outputs_as_there_are_labels(store):
+    examples = Examples(np.zeros((4, 784), np.uint8), np.arange(4))
+    DatasetStore(store).save("letters", examples, examples, tuple("abcd"), {})
+    letters = START | {"dataset": "letters"}
+
+    assert resolve(letters, store).network[-1] == Dense(4)
+    assert resolve(letters | {"preset": "serving"}, store).network[-1] == Dense(4)
+    assert resolve(START, store).network[-1] == Dense(10)
+    named = letters | {"network": [{"type": "dense", "units": 10}]}
+    assert set(errors_of(named, store)) == {"/network"}
 
 
 def test_another_network_is_refused(registry, store):

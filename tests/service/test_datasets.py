@@ -12,6 +12,7 @@ from PIL import Image
 
 from nncore.dataset_store import DatasetStore, Feedback
 from nncore.framing import frame_digit
+from service import datasets as module
 from tests.conftest import publish
 
 ADDRESS = "/api/v1/datasets/mine"
@@ -103,6 +104,46 @@ WHOLE = {
         "train": gzip.compress(csv(PIXELS, LABELS, "label,pixel0,pixel1\n")),
         "test": csv(TEST_PIXELS / 255, TEST_LABELS, "label,1x1\n"),
     },
+}
+
+
+def written(pixels, labels, separator=",", last=False, number="%d", names=""):
+    """CSV in another of its forms."""
+    rows = [[number % pixel for pixel in row] for row in pixels]
+    order = slice(None, None, -1 if last else 1)
+    lines = [
+        separator.join([field for part in ([label], row)[order] for field in part])
+        for label, row in zip(labels, rows, strict=True)
+    ]
+    return gzip.compress((names + "\r\n".join(lines)).encode())
+
+
+TEST_PART = {"test": csv(TEST_PIXELS, TEST_LABELS)}
+WHOLE |= {
+    "CSV by NumPy": {
+        "train": written(PIXELS, [f"{label:.18e}" for label in LABELS], number="%.18e")
+    },
+    "CSV by a spreadsheet": {"train": written(PIXELS, LABELS.astype(str), ";", number='"%d"')},
+    "CSV with its label last": {
+        "train": written(
+            PIXELS,
+            [f"{label}.0" for label in LABELS],
+            last=True,
+            names=",".join(["", *(f"p{i}" for i in range(783)), '"Label"\n'])[1:],
+        )
+    },
+    "CSV by pandas": {
+        "train": written(
+            PIXELS, LABELS.astype(str), names=",".join(["y", *map(str, range(784))]) + "\n"
+        )
+    },
+    "npz of one-hot labels": {"train": npz(x=PIXELS, y=np.eye(3)[LABELS])},
+    "npz of floats as labels": {"train": npz(x=PIXELS.reshape(-1, 28, 28, 1), y=LABELS / 1.0)},
+    "npz of bytes as labels": {"train": npz(x=PIXELS, y=LABELS.astype("S"))},
+}
+WHOLE = {
+    name: body | TEST_PART if isinstance(body, dict) and [*body] == ["train"] else body
+    for name, body in WHOLE.items()
 }
 
 
@@ -218,10 +259,55 @@ WRONG = {
     "IDX alone": (idx(PIXELS), 422),
     "IDX without labels": ({"train_images": idx(PIXELS)}, 422),
     "IDX cut off": ({"train_images": idx(PIXELS)[:-1], "train_labels": idx(LABELS)}, 400),
+    "CSV with one text among its numbers": (csv(PIXELS, LABELS).replace(b",", b",x", 1), 422),
+    "JSON": (b'{"instances": [1, 2]}', 422),
+    "a tar": (b"set/1.csv" + b"\0" * 99 + csv(PIXELS, LABELS), 400),
+    "two ones a row": (npz(x=PIXELS, y=np.ones((60, 2))), 422),
     "an unknown field": ({"picture": b"x"}, 422),
     "gzip cut off": (gzip.compress(csv(PIXELS, LABELS))[:-9], 400),
     "a bomb": (gzip.compress(b"0" * 20 * 2**20), 413),
 }
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (csv(PIXELS, LABELS, "label,pixel0\n").replace(b",9", b",x9", 1), "line 2 has 'x9"),
+        (csv(PIXELS, LABELS) + b"\n1,2,3\n", "line 62 has 3 fields, not a label and 784 numbers"),
+        (npz(x=PIXELS, y=np.array([None] * 60, object)), "has the labels to train is no .npy"),
+        (csv(PIXELS * 2.0, LABELS), "they are from 0 to 510"),
+    ],
+)
+def test_where_a_file_is_wrong_is_told(upload, body, told):
+    assert told in upload(body).json["detail"]
+
+
+def test_pixels_of_0_and_1_are_ink_whatever_they_are_kept_as(upload, stored, client):
+    for name, kind in (("mine", np.uint8), ("bits", bool)):
+        upload(npz(x=(PIXELS > 99).astype(kind), y=LABELS), address=f"/api/v1/datasets/{name}")
+
+    train, _ = stored()
+    assert np.unique(train.pixels).tolist() == [0, 255]
+    same = {client.get(f"/api/v1/datasets/{name}").json["sha256"] for name in ("mine", "bits")}
+    assert len(same) == 1
+
+
+def test_a_file_that_lies_in_no_folder_is_left_out_and_told(upload):
+    files = {f"{n % 2}/{n}.png": picture(n % 2, 50 + n) for n in range(10)}
+
+    report = upload(zipped(files | {"README.md": b"Bars and rings."})).json["report"]
+
+    assert [out["file"] for out in report["left_out"]] == ["README.md"]
+    assert "lies in no folder" in report["left_out"][0]["reason"]
+
+
+def test_who_uploads_while_another_upload_is_read_is_told_to_come_again(upload, monkeypatch):
+    monkeypatch.setattr(module, "WAITING_SECONDS", 0.01)
+    with module._reading:
+        response = upload(npz(x=PIXELS, y=LABELS))
+
+    assert (response.status_code, response.headers["Retry-After"]) == (429, "5")
+    assert upload(npz(x=PIXELS, y=LABELS)).status_code == 201
 
 
 @pytest.mark.parametrize(("body", "status"), WRONG.values(), ids=WRONG)
@@ -271,8 +357,9 @@ def test_a_job_on_an_uploaded_data_set_is_checked_against_it(upload, client, adm
     def post(**body):
         return client.post(dry, json={"model": "m", "dataset": "mine"} | body, headers=admin)
 
-    wrong = post()
+    wrong = post(network=[{"type": "dense", "units": 10}])
     right = post(network=[{"type": "dense", "units": 3}])
+    fitting = post(preset="lenet")
     mixed = post(dataset=["mnist", "mine", "feedback"])
     missing = post(dataset=["mnist", "mein"])
     upside_down = post(dataset=["mine", "mnist"], network=[{"type": "dense", "units": 3}])
@@ -280,6 +367,7 @@ def test_a_job_on_an_uploaded_data_set_is_checked_against_it(upload, client, adm
     assert wrong.json["errors"][0]["pointer"] == "/network"
     assert "Expected 3 outputs" in wrong.json["detail"]
     assert right.status_code == mixed.status_code == 200
+    assert fitting.json["config"]["network"][-1]["units"] == 3
     assert missing.json["errors"][0]["pointer"] == "/dataset/1"
     assert "Did you mean 'mine'?" in missing.json["detail"]
     assert "other rows or labels" in upside_down.json["detail"]
