@@ -10,7 +10,7 @@ export INKWELL_MNIST_DIR
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test test-unit test-integration lint type peers bench bench-training articles browser test-browser screenshots \
-	bench-jobs bench-serving bench-pen audit lock clean
+	bench-jobs bench-serving bench-pen chaos soak audit lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -57,7 +57,10 @@ bench-pen: browser ## measure in the browser how long it takes from the pen to t
 	@$(BIN)/python -m benchmarks.pen_to_bars
 
 chaos: $(VENV)/developed ## break one thing at a time under load, longer than the tests do, and print what was seen
-	@CHAOS_SECONDS=60 $(BIN)/python -m pytest -q tests/chaos
+	@CHAOS_SECONDS=60 $(BIN)/python -m pytest -q tests/chaos tests/integration/test_schemathesis.py
+
+soak: $(VENV)/developed ## ask everything of a stack for an hour, and print what its processes hold meanwhile
+	@$(BIN)/python -m benchmarks.soak
 
 bench: $(VENV)/developed ## print the figures of the README
 	@$(BIN)/python -m benchmarks.headline

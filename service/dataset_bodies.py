@@ -18,7 +18,7 @@ from service.bodies import Content, unpack
 from service.dataset_csv import ROW, read_csv, tidy
 from service.decoding import read_npy
 from service.picture_bodies import FORM, ZIP_ENTRY, is_hidden, parse_form
-from service.picture_files import open_picture
+from service.picture_files import TooManyLargePictures, open_picture
 from service.pictures import read_picture
 from service.problems import Problem
 
@@ -164,6 +164,8 @@ def _read_folders(names: Sequence[str], read: Callable[[str], bytes]) -> Upload:
         part = TEST if TEST in map(str.lower, folders[:-1]) else TRAIN
         try:
             pixels = read_picture(open_picture(read(name))).pixels
+        except TooManyLargePictures:
+            raise
         except Problem as problem:
             left_out.append({"file": name[:200], "reason": problem.detail})
             continue

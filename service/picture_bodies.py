@@ -71,6 +71,8 @@ def decode_pictures(content: Content, rows: Rows) -> Batch:
                 reading = read_picture(picture)
                 pixels.append(reading.pixels)
                 pictures.append(file.named | reading.picture)
+        except picture_files.TooManyLargePictures:
+            raise
         except Problem as problem:
             refused.append(Refused(file.name, file.blamed(problem)))
         if left < 0:

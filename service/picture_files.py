@@ -1,6 +1,10 @@
 """Picture files: from bytes to an upright picture in colours, no larger than is needed."""
 
+import contextlib
 import io
+import threading
+import warnings
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -14,11 +18,27 @@ KNOWN = ", ".join(FORMATS)
 MEDIA_TYPES = tuple(f"image/{kind}" for kind in ("png", "jpeg", "webp", "bmp", "gif", "tiff"))
 LEAST_SIDE = 8
 MOST_PIXELS = 40_000_000
+LONGEST_SIDE = 16_384
 SIDE = 1024  # pixels that a picture's longer side has at least, where it had as many
 DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
+# Of more pixels than LARGE two at once are unpacked in a process, and as many wait.
+LARGE = 4_000_000
+_large_unpack, _large_wait = threading.BoundedSemaphore(2), threading.BoundedSemaphore(4)
+
+# What is odd in a file is its sender's business; Python would keep each warning for ever.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 # Our own, smaller limit is checked before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
+
+
+class TooManyLargePictures(Problem):
+    """More large pictures at once than are unpacked: a matter of the moment, not of the file."""
+
+    def __init__(self) -> None:
+        detail = "More large pictures at once than are unpacked; smaller ones are taken."
+        super().__init__(429, "too-many-large-pictures", detail, headers={"Retry-After": "1"})
 
 
 class Picture(NamedTuple):
@@ -37,6 +57,8 @@ def open_picture(content: bytes) -> Picture:
     Problem
         400 where it is no whole picture of a known format; 413 where it has too many pixels; 422
         where it has too few.
+    TooManyLargePictures
+        where it is one of them.
     """
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
@@ -53,8 +75,9 @@ def open_picture(content: bytes) -> Picture:
 
 def check_size(width: int, height: int) -> None:
     """Raise Problem where a picture is too large or too small."""
-    if width * height > MOST_PIXELS:
-        detail = f"Expected at most {MOST_PIXELS:,} pixels; got {width} x {height}."
+    if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
+        expected = f"at most {MOST_PIXELS:,} pixels, {LONGEST_SIDE:,} along a side"
+        detail = f"Expected {expected}; got {width} x {height}."
         raise Problem(413, "picture-too-large", detail)
     if min(width, height) < LEAST_SIDE:
         detail = f"Expected at least {LEAST_SIDE} x {LEAST_SIDE} pixels; got {width} x {height}."
@@ -65,28 +88,48 @@ def _upright(image: Image.Image) -> Picture:
     size = image.size
     image.draft(None, (SIDE, SIDE))  # JPEG decodes at half, a quarter, an eighth of the size
     orientation = image.getexif().get(0x0112, 1)
-    small = _small(image)
+    with _unpacking(image.width * image.height):
+        small = _small(image)
     small.getexif()[0x0112] = orientation
     width, height = size[::-1] if orientation in (5, 6, 7, 8) else size
     return Picture(_in_colours(ImageOps.exif_transpose(small)), width, height)
+
+
+@contextlib.contextmanager
+def _unpacking(pixels: int) -> Iterator[None]:
+    """Let no more than a few unpack large pictures at once. Raises TooManyLargePictures.
+
+    A file of 80 KB may become some 300 MB here.
+    """
+    if pixels <= LARGE:
+        yield
+        return
+    if not _large_wait.acquire(blocking=False):
+        raise TooManyLargePictures
+    try:
+        with _large_unpack:
+            yield
+    finally:
+        _large_wait.release()
 
 
 def _small(image: Image.Image) -> Image.Image:
     """Return `image` at about SIDE pixels, in a mode that has grey or colours of 8 bits."""
     image.load()
     if image.mode in DEEP_MODES:
-        image = Image.fromarray(_stretched(np.asarray(image, np.float64)))
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-    else:
-        image = image.convert("RGB" if image.mode not in ("1", "L") else "L")
+        return Image.fromarray(_stretched(np.asarray(_reduced(image.convert("F")))))
+    mode = "RGBA" if image.has_transparency_data else "L" if image.mode in ("1", "L") else "RGB"
+    return _reduced(image if image.mode in (mode, "LA") else image.convert(mode)).convert(mode)
+
+
+def _reduced(image: Image.Image) -> Image.Image:
     factor = max(image.size) // SIDE
     return image.reduce(factor) if factor > 1 and min(image.size) >= 2 * factor else image
 
 
 def _stretched(values: Floats) -> Pixels:
     """Return grey of 16 or more bits, or of floats, as 0-255 from its darkest to its lightest."""
-    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    values = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
     darkest, lightest = values.min(), values.max()
     stretched = (values - darkest) * (255 / max(lightest - darkest, 1e-300))
     return np.rint(stretched).astype(np.uint8)

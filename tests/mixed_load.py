@@ -73,7 +73,8 @@ class MixedLoad:
     def __init__(self, stack, *, rate, seconds_between_jobs, clients=4):
         self.stack, self.between_jobs = stack, seconds_between_jobs
         self.every = clients / rate  # seconds, of each client
-        self.failures, self.trained = [], 0
+        self.failures, self.answered, self.trained = [], 0, 0
+        self._asks = asks()
         self._taken, self._lock = defaultdict(list), threading.Lock()
         self._over = threading.Event()
         self._threads = [
@@ -98,12 +99,11 @@ class MixedLoad:
         return taken
 
     def _ask_on(self, seed):
-        choice, chances = random.Random(seed), asks()
-        weights = [ask.weight for ask in chances]
+        choice, weights = random.Random(seed), [ask.weight for ask in self._asks]
         due = time.monotonic() + choice.uniform(0, self.every)
         with self._client() as client:
             while not self._over.wait(max(due - time.monotonic(), 0)):
-                self._ask(client, *choice.choices(chances, weights), due)
+                self._ask(client, *choice.choices(self._asks, weights), due)
                 due = max(due + self.every, time.monotonic() - 1)
 
     def _client(self):
@@ -119,6 +119,7 @@ class MixedLoad:
         if answer.status_code != ask.status:
             self._fail(ask.name, f"{answer.status_code} {answer.text[:500]}")
         with self._lock:
+            self.answered += 1
             self._taken[ask.name].append((time.monotonic() - due) * 1000)
 
     def _fail(self, name, told):

@@ -78,6 +78,7 @@ def read_csv(content: bytes, rows: Rows) -> Batch:
     except (ValueError, csv.Error) as error:
         raise Problem(400, "not-csv", f"The body is no CSV of numbers: {error}") from None
     if header:
+        check_columns(numbers[0], rows, "")
         numbers = numbers[:, pixel_order(columns)]
     pixels, pixel_range = to_pixels(numbers, None, "")
     return Batch(pixels, pixel_range, {})

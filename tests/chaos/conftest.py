@@ -18,9 +18,10 @@ def tell(record_property):
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    """Redis, worker and service with a version that answers, for the tests of one module."""
+    """Redis, worker and service with two versions, for the tests of one module."""
     running = Stack(tmp_path_factory.mktemp("stack"))
-    publish(Registry(running.store))
+    for seed in range(2):
+        publish(Registry(running.store), seed=seed)
     try:
         yield running.start()
     finally:

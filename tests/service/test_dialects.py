@@ -454,6 +454,7 @@ def test_wrong_bodies_are_told_in_the_shape_of_the_family(client, case):
         (b"label," + b",".join([b"0"] * 784) + b"\n0", "text/csv", 400, "got 785: label, 0, 0"),
         (b",".join([b"0"] * 784) + b"\n1,2", "text/csv", 400, "no CSV of numbers"),
         (b",".join([b"0"] * 784) + b"\n" + b",".join([b"x"] * 784), "text/csv", 400, "'x'"),
+        (b",".join(b"a%d" % i for i in range(784)) + b"\n1,2", "text/csv", 400, "got 2: 1.0, 2.0"),
         (b"x" + b",0" * 783 + b"\n0" + b",0" * 783, "text/csv", 400, "'x' to float64 at row 0"),
         (b"0,," + b"0," * 781 + b"0", "text/csv", 400, "'' to float64 at row 0, column 2"),
         (b",".join([b"300"] * 784), "text/csv", 400, "from 0 to 255; got 300"),

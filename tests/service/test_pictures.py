@@ -2,6 +2,7 @@
 
 import io
 import struct
+import threading
 import zipfile
 import zlib
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops, ImageDraw
 
-from service import picture_bodies
+from service import picture_bodies, picture_files
 from tests.conftest import classifier_of
 from tests.pictures.strokes import draw_digit
 
@@ -365,7 +366,8 @@ WHOLE = file_of(THREE)
         (b"hello", "image/png", 400, "a whole picture (PNG, JPEG, WEBP, BMP, GIF, TIFF)"),
         (b"", "image/jpeg", 400, "a whole picture"),
         (WHOLE[:-200], "image/png", 400, "a whole picture"),
-        (HUGE, "image/png", 413, "at most 40,000,000 pixels; got 30000 x 30000"),
+        (HUGE, "image/png", 413, "40,000,000 pixels, 16,384 along a side; got 30000 x 30000"),
+        (file_of(Image.new("1", (16_385, 8))), "image/png", 413, "16,384 along a side; got 16385"),
         (file_of(Image.new("L", (7, 90))), "image/png", 422, "at least 8 x 8 pixels; got 7 x 90"),
         (b"hello", "application/zip", 400, "no whole zip"),
         (zipped({}), "application/zip", 422, "at least one picture"),
@@ -436,6 +438,24 @@ def test_a_file_is_read_by_what_it_is_whatever_its_type_says(client):
     expected, _ = seen(client, WHOLE)
 
     assert likeness(seen(client, file_of(THREE, "BMP"), "image/png")[0], expected) > 0.99
+
+
+def test_large_pictures_past_a_number_at_once_are_refused_and_small_ones_are_read(
+    client, monkeypatch
+):
+    monkeypatch.setattr(picture_files, "_large_wait", threading.BoundedSemaphore(1))
+    large = file_of(THREE.resize((2100, 2100)))
+    assert client.post(PREDICT, data=large, content_type="image/png").status_code == 200
+
+    with picture_files._large_wait:
+        answer = client.post(PREDICT, data=large, content_type="image/png")
+        both = {"file": [(io.BytesIO(WHOLE), "a"), (io.BytesIO(large), "b")]}
+        assert client.post(PREDICT, data=both).status_code == 429
+        assert client.post(PREDICT, data=WHOLE, content_type="image/png").status_code == 200
+
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "1"
+    assert client.post(PREDICT, data=large, content_type="image/png").status_code == 200
 
 
 def test_broken_files_never_bring_the_service_down(client):
