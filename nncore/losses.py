@@ -85,8 +85,9 @@ class SoftmaxCrossEntropy(Loss):
 
     def probabilities(self, logits: Floats) -> Floats:
         # Subtracting the row maximum keeps exp() finite.
-        p = np.exp(logits - logits.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
+        p: Floats = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
+        np.exp(p, out=p)
+        p /= np.add.reduce(p, axis=1, keepdims=True)
         return p
 
     def outputs(self, classes: int) -> tuple[int, ...]:

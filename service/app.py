@@ -69,6 +69,7 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         "registry": registry,
         "served_models": served_models,
         "predictor": predictor,
+        "answers_in_front": lambda method, path: False,
         "stopping": lambda: False,  # gunicorn's worker tells whether the process is to end
         "shared_counts": shared,
         "requests": requests,
@@ -102,7 +103,9 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         app.register_blueprint(blueprint)
     views.register(app)
     if settings.fast_path == "on":
-        app.wsgi_app = FastPath(app, predictor)  # type: ignore[method-assign]
+        in_front = FastPath(app, predictor)
+        app.extensions["answers_in_front"] = in_front.answers
+        app.wsgi_app = in_front  # type: ignore[method-assign]
     lines = settings.log == "json"
     app.wsgi_app = Observed(app.wsgi_app, requests, lines=lines)  # type: ignore[method-assign]
     return app

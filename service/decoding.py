@@ -128,11 +128,11 @@ def to_pixels(numbers: Floats, given: str | None, pointer: str) -> tuple[Floats,
     Where the range is not given: 0-1 if the largest number is at most 1, for a 0-255 picture
     with no pixel above 1 has nothing on it.
     """
-    largest = numbers.max()
+    largest = np.maximum.reduce(numbers, axis=None)
     pixel_range = given or ("0-1" if largest <= 1 else "0-255")
     top = RANGES[pixel_range]
     # Written so that NaN counts as out of range.
-    if not (numbers.min() >= 0 and largest <= top):
+    if not (np.minimum.reduce(numbers, axis=None) >= 0 and largest <= top):
         row, column = np.argwhere(~((numbers >= 0) & (numbers <= top)))[0]
         raise Problem(
             422,

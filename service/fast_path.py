@@ -52,6 +52,10 @@ class FastPath:
         start_response("200 OK", headers)
         return [encoded.body]
 
+    def answers(self, method: str, path: str) -> bool:
+        """Tell whether this answers there."""
+        return self._asked(method, path) is not None
+
     def _match(self, method: str, path: str) -> tuple[Asked, str] | None:
         """Return which prediction Flask's table of addresses has there, and the route.
 

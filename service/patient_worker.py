@@ -11,7 +11,6 @@ and whoever connects meanwhile is reset. This one answers all who have connected
 """
 
 import itertools
-import re
 import select
 import selectors
 import signal
@@ -22,16 +21,18 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from io import BufferedReader
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
+from gunicorn.http.body import LengthReader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from service.arrivals import GATHERED, SECONDS_TO_BEGIN, Arrival, RequestBody
 from service.gunicorn_errors import error_bytes
+from service.outbox import Outbox
 from service.settings import Settings
 
-GATHERED = 65_536  # bytes of a request that the event loop takes itself
-SECONDS_TO_BEGIN = 10.0  # until that many have come, or the whole request
 SECONDS_TO_END = 60.0  # until the rest has come, which a thread reads
 SECONDS_TO_TAKE = 60.0  # until the client has taken an answer, or each part of one that goes on
 SECONDS_TO_PART = 2.0  # until the client has ended a connection after its last answer
@@ -39,37 +40,22 @@ RETRY_AFTER = 1  # seconds
 # Never refused: who asks would take a service that is busy for a dead one.
 PROBES = (b"GET /livez ", b"GET /readyz ")
 
-_END_OF_HEAD = b"\r\n\r\n"
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
-_IN_CHUNKS = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.IGNORECASE)
-_LAST_CHUNK = b"\r\n0\r\n\r\n"
-# The client sends its body when it is told to go on, which a thread does.
-_EXPECTS = re.compile(rb"\r\nexpect:", re.IGNORECASE)
 
+class _Done(NamedTuple):
+    """Has what is asked of a `Future`, of what is done already."""
 
-class Arrival:
-    """What has come of a request, and until when more of it may come."""
+    value: Any
 
-    def __init__(self) -> None:
-        self.content = bytearray()
-        self.deadline = time.monotonic() + SECONDS_TO_BEGIN
-        self.whole = False
+    def result(self) -> Any:
+        """Return what came of it."""
+        return self.value
 
-    def add(self, content: bytes) -> bool:
-        """Add what came; return whether a thread may take the request.
+    def cancelled(self) -> bool:
+        """Return False."""
+        return False
 
-        What is wrong in it is found there.
-        """
-        self.content += content
-        end = self.content.find(_END_OF_HEAD)
-        if end < 0:
-            return len(self.content) >= GATHERED
-        head, body = self.content[: end + 2], len(self.content) - end - len(_END_OF_HEAD)
-        if announced := _LENGTH.search(head):
-            self.whole = body >= int(announced[1])
-        else:
-            self.whole = not _IN_CHUNKS.search(head) or self.content.endswith(_LAST_CHUNK)
-        return self.whole or len(self.content) >= GATHERED or bool(_EXPECTS.search(head))
+    def exception(self) -> None:
+        """Return None."""
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
@@ -162,9 +148,12 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
     def hand_over(self, conn: TConn, arrival: Arrival) -> None:
         """Let a thread go on with what has come of a request."""
         conn.init()
-        conn.parser.unreader.unread(bytes(arrival.content))
+        unparsed, conn.begun = arrival.part()
+        conn.parser.unreader.unread(unparsed)
         conn.data_ready = True
-        if arrival.whole:
+        if self.busy == 0 and self.is_quick(arrival):
+            self.answer_at_once(conn)
+        elif arrival.whole:
             self.submit(conn, probe=arrival.content.startswith(PROBES))
         elif len(self.large) < self.most_large:
             self.submit_large(conn)
@@ -172,6 +161,31 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             self.large_waiting.append(conn)
         else:
             self.refuse_as_one_too_many(conn)
+
+    def is_quick(self, arrival: Arrival) -> bool:
+        """Tell whether a request is a prediction of a few rows, by an alias."""
+        asked = arrival.quick()
+        return asked is not None and self.wsgi.extensions["answers_in_front"](*asked)
+
+    def answer_at_once(self, conn: TConn) -> None:
+        """Answer a request here.
+
+        To give it to a thread and to take the connection back costs as much as the answer. A
+        client that does not take it holds up a thread, as others do.
+        """
+        self.busy += 1
+        client, conn.sock = conn.sock, Outbox(conn.sock)
+        goes_on = self.handle(conn)
+        outbox, conn.sock = conn.sock, client
+        try:
+            rest = outbox.flush()
+        except OSError:
+            rest, goes_on = b"", False
+        if rest:
+            future = self.tpool.submit(self.send_rest, conn, rest, goes_on)
+            future.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
+        else:
+            self.finish_request(conn, _Done(goes_on))
 
     def submit_large(self, conn: TConn) -> None:
         """Let a thread read the rest of a request, for a limited time."""
@@ -187,7 +201,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.busy += 1
         super().enqueue_req(conn)
 
-    def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
+    def finish_request(self, conn: TConn, fs: "Future[Any] | _Done") -> None:
         """Go on with the connection of a request that a thread has answered."""
         self.busy -= 1
         self.large.pop(conn, None)
@@ -270,11 +284,25 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         A client that does not take its answer is given up.
         """
         conn.sock.settimeout(SECONDS_TO_TAKE)
+        begun, conn.begun = conn.begun, None
+        if begun is not None:
+            if not isinstance(req.body.reader, LengthReader):
+                return False  # two ways to read where it ends: none is right
+            req.body = BufferedReader(RequestBody(begun, req.body.reader.length, conn.sock))
         try:
             return super().handle_request(req, conn)
         except TimeoutError:
             self.wsgi.extensions["requests"].happened("refused request", "answer not taken")
             return False
+
+    def send_rest(self, conn: TConn, rest: bytes, goes_on: bool) -> bool:
+        """Send what the system did not take at once; return whether the connection goes on."""
+        conn.sock.settimeout(SECONDS_TO_TAKE)
+        try:
+            conn.sock.sendall(rest)
+        except OSError:
+            return False
+        return goes_on
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer what cannot be parsed, and what failed outside of the application."""

@@ -50,7 +50,7 @@ class Prediction:
     @cached_property
     def confidences(self) -> Floats:
         """The probability of each row's winner."""
-        return self.probabilities[np.arange(len(self.winners)), self.winners]
+        return np.maximum.reduce(self.probabilities, axis=1)
 
     def ranking(self, count: int) -> list[list[int]]:
         """Return the `count` most probable classes of each row, the most probable first."""
@@ -188,8 +188,10 @@ class Predictor:
 
 
 def _timing(counts: Counts) -> str:
-    steps = {"decode": counts.decode_ns, "predict": counts.predict_ns, "encode": counts.encode_ns}
-    return ", ".join(f"{step};dur={ns / 1e6:.3f}" for step, ns in steps.items())
+    return (
+        f"decode;dur={counts.decode_ns / 1e6:.3f}, predict;dur={counts.predict_ns / 1e6:.3f}, "
+        f"encode;dur={counts.encode_ns / 1e6:.3f}"
+    )
 
 
 def _not_live(error: Exception) -> Problem:

@@ -1,7 +1,7 @@
 """Every request has an id: the client's if it is sane, else ours."""
 
+import os
 import re
-import uuid
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -16,7 +16,7 @@ def request_id(environ: dict[str, Any]) -> str:
     found: str | None = environ.get(_TAKEN)
     if found is None:
         given: str = environ.get("HTTP_X_REQUEST_ID", "")
-        found = environ[_TAKEN] = given if _SANE.fullmatch(given) else uuid.uuid4().hex
+        found = environ[_TAKEN] = given if _SANE.fullmatch(given) else os.urandom(16).hex()
     return found
 
 

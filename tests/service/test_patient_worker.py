@@ -4,12 +4,12 @@ import contextlib
 import resource
 import selectors
 import socket
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import TConn
+from gunicorn.workers.gthread import PollableMethodQueue, TConn
 
 from service import patient_worker
 from service.app import create_app
@@ -17,11 +17,14 @@ from service.bodies import read_body
 from service.file_limit import most_connections
 from service.patient_worker import PatientWorker
 from service.problems import Problem
-from service.settings import Settings
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 SMALL = REQUEST % 1 + b"x"
 LARGE = REQUEST % 200_000 + bytes(100_000)
+QUICK = (
+    b"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+    b"Content-Length: 784\r\n\r\n" + bytes(784)
+)
 
 
 class Threads:
@@ -38,13 +41,13 @@ class Threads:
 
 
 @pytest.fixture
-def worker(monkeypatch, tmp_path):
+def worker(monkeypatch, settings):
     """A worker of two threads, for which one request may wait; one of them may read a large one."""
     monkeypatch.setenv("INKWELL_MAX_WAITING", "1")
     cfg = Config()
     cfg.set("threads", 2)
     worker = PatientWorker(1, 1, [], None, 30, cfg, Logger(cfg))
-    worker.wsgi = create_app(Settings(store=tmp_path))
+    worker.wsgi = create_app(settings)
     with contextlib.closing(selectors.DefaultSelector()) as worker.poller:
         worker.tpool = Threads(worker)
         yield worker
@@ -203,6 +206,77 @@ def test_a_body_that_does_not_come_in_time_is_given_up(worker, arrive, monkeypat
     worker.handle(conn)
 
     assert told
+
+
+def test_a_quick_prediction_is_answered_by_the_event_loop(worker, arrive, live):
+    conn, client = arrive(QUICK)
+
+    assert not worker.tpool.given
+    assert worker.busy == 0
+    client.setblocking(True)
+    assert client.recv(100_000).startswith(b"HTTP/1.1 200 OK")
+    assert list(worker.keepalived_conns) == [conn]
+
+    send(worker, client, QUICK + QUICK)  # the second waits for a thread: others have their turn
+
+    assert client.recv(100_000).count(b"HTTP/1.1 200 OK") == 1
+    assert worker.tpool.given == [conn]
+
+
+def test_quick_predictions_that_cannot_be_answered_are_told_so(worker, arrive):
+    _, client = arrive(QUICK)
+
+    client.setblocking(True)
+    assert client.recv(100_000).startswith(b"HTTP/1.1 503 ")
+
+
+@pytest.mark.parametrize("path", [b"/api/v1/jobs", b"/api/v1/nothing"])
+def test_the_event_loop_answers_nothing_but_predictions(worker, arrive, live, path):
+    arrive(QUICK.replace(b"/api/v1/predict", path))
+
+    assert len(worker.tpool.given) == 1
+
+
+def test_where_a_thread_is_busy_the_threads_answer_all(worker, arrive, live):
+    arrive(LARGE)
+    arrive(QUICK)
+
+    assert len(worker.tpool.given) == 2
+
+
+def test_a_quick_answer_that_is_not_taken_holds_up_a_thread_and_not_the_event_loop(
+    worker, arrive, live
+):
+    _, client = arrive(QUICK.replace(b"/predict", b"/predict?outputs=input", 1)[:-300])
+    conn = next(iter(worker.arriving))
+    conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            conn.sock.send(b"-")  # until the system takes no more
+    with contextlib.closing(PollableMethodQueue()) as worker.method_queue:
+        worker.method_queue.init()
+        worker.tpool = ThreadPoolExecutor(1)
+
+        send(worker, client, bytes(300))
+        assert worker.busy == 1
+        client.settimeout(10)
+        received = b""
+        while not received.endswith(b"]}]}"):
+            received += client.recv(100_000)
+        while worker.busy:
+            worker.method_queue.run_callbacks(None)
+
+    assert received.lstrip(b"-").startswith(b"HTTP/1.1 200 OK")
+    assert list(worker.keepalived_conns) == [conn]
+
+
+def test_a_request_whose_end_can_be_read_in_two_ways_ends_the_connection(worker, arrive):
+    conn, _ = arrive(SMALL)
+
+    request = next(conn.parser)
+    request.body.reader = None
+
+    assert worker.handle_request(request, conn) is False
 
 
 @pytest.mark.parametrize("hard", [300, 100_000, resource.RLIM_INFINITY])

@@ -1,0 +1,116 @@
+"""What has come of a request, before it is parsed: all of it or not, a quick one or not."""
+
+import io
+import re
+import socket
+import time
+
+GATHERED = 65_536  # bytes of a request that the event loop takes itself
+SECONDS_TO_BEGIN = 10.0  # until that many have come, or the whole request
+# Bytes of a quick body: a few pictures, which take less than the 5 ms after which Python lets
+# another thread have its turn.
+QUICK = 8_192
+
+_END_OF_HEAD = b"\r\n\r\n"
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
+_CODED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_IN_CHUNKS = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.IGNORECASE)
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
+# The client sends its body when it is told to go on, which a thread does.
+_EXPECTS = re.compile(rb"\r\nexpect:", re.IGNORECASE)
+_ASKED = re.compile(rb"([A-Z]+) ([!->@-~]+)(?:\?[!-~]*)? HTTP/1\.1\r\n")
+_OF_NUMBERS = re.compile(
+    rb"\r\ncontent-type:[ \t]*application/(?:json|octet-stream)[ \t]*[;\r]", re.IGNORECASE
+)
+_PACKED = re.compile(rb"\r\ncontent-encoding:", re.IGNORECASE)
+
+
+class Arrival:
+    """What has come of a request, and until when more of it may come."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self.deadline = time.monotonic() + SECONDS_TO_BEGIN
+        self.whole = False
+        self._head = b""  # with its end
+        self._length: int | None = None  # of the body, where it is told
+
+    def add(self, content: bytes) -> bool:
+        """Add what came; return whether the event loop waits for no more.
+
+        What is wrong in it is found when it is parsed.
+        """
+        self.content += content
+        if not self._head and not self._find_head():
+            return len(self.content) >= GATHERED
+        if self._length is not None:
+            self.whole = len(self.content) - len(self._head) >= self._length
+        else:
+            self.whole = not _IN_CHUNKS.search(self._head) or self.content.endswith(_LAST_CHUNK)
+        return self.whole or len(self.content) >= GATHERED or bool(_EXPECTS.search(self._head))
+
+    def _find_head(self) -> bool:
+        end = self.content.find(_END_OF_HEAD)
+        if end < 0:
+            return False
+        self._head = bytes(self.content[: end + len(_END_OF_HEAD)])
+        announced = _LENGTH.search(self._head)
+        if announced and not _CODED.search(self._head):
+            self._length = int(announced[1])
+        return True
+
+    def quick(self) -> tuple[str, str] | None:
+        """Return method and path where the request is whole, and a few rows of numbers at most.
+
+        Not so what may hold more than its size tells: packed bodies, and pictures in base64, whose
+        key is written without backslashes in one way only.
+        """
+        head = self._head
+        if not self.whole or self._length is None or self._length > QUICK:
+            return None
+        asked = _ASKED.match(head)
+        if not asked or not _OF_NUMBERS.search(head):
+            return None
+        if _PACKED.search(head) or _EXPECTS.search(head):
+            return None
+        if b'"b64"' in self.content or b"\\" in self.content:
+            return None
+        return asked[1].decode(), asked[2].decode()
+
+    def part(self) -> tuple[bytes, bytes | None]:
+        """Return what is to be parsed, and what has come of the body where that need not be."""
+        if self._length is None:
+            return bytes(self.content), None
+        begin = len(self._head)
+        end = begin + self._length
+        body = bytes(memoryview(self.content)[begin:end])
+        return self._head + self.content[end:], body
+
+
+class RequestBody(io.RawIOBase):
+    """A body of a known length: what came with its head, then the rest, straight from the socket.
+
+    gunicorn's own reader copies a body some eight times.
+    """
+
+    def __init__(self, begun: bytes, length: int, client: socket.socket) -> None:
+        self._begun = memoryview(begun)
+        self._to_come = length - len(begun)
+        self._client = client
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Read some bytes, none where the body or the connection ends. Raises OSError."""
+        if self._begun:
+            count = min(len(buffer), len(self._begun))
+            buffer[:count] = self._begun[:count]
+            self._begun = self._begun[count:]
+            return count
+        if not self._to_come:
+            return 0
+        count = self._client.recv_into(buffer, min(len(buffer), self._to_come))
+        self._to_come -= count
+        return count
