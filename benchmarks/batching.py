@@ -28,7 +28,7 @@ from service.answers import to_json
 from service.json_body import read_rows
 from service.shapes import Rows
 
-PRESETS = {"the default network": {}, "lenet": {"preset": "lenet"}}
+PRESETS = {"the default network": {}, "serving": {"preset": "serving"}}
 BATCHES = (1, 2, 4, 8, 16, 64)
 SECONDS = 2.0
 THREADS = (1, 2, 4, 8)  # that a process answers in at once

@@ -107,10 +107,29 @@ def _find_in_pieces(parser: Any, content: bytes, places: Sequence[str]) -> Found
     others = _without(document, place.split("/")[1:])
     del document  # the parser is needed again
     separator = b"]" * depth + b","
-    pieces = [_parse_piece(parser, piece) for piece in _cut(content, start, end, separator)]
-    (inner,) = {shape[1:] for _, shape in pieces}
-    rows = sum(shape[0] for _, shape in pieces)
-    return Found(np.concatenate([numbers for numbers, _ in pieces]), (rows, *inner), place, others)
+    pieces = (_parse_piece(parser, piece) for piece in _cut(content, start, end, separator))
+    most = content.count(separator, start, end) + 1
+    numbers, shape = _gather(pieces, most, commas=count(content, b","))
+    return Found(numbers, shape, place, others)
+
+
+def _gather(
+    pieces: Iterator[tuple[Floats, Shape]], most_rows: int, commas: int
+) -> tuple[Floats, Shape]:
+    """Return the numbers of all pieces and their shape, without two copies of them at a time."""
+    numbers, (some, *inner) = next(pieces)
+    width = math.prod(inner)
+    if most_rows * width > commas + 1:
+        raise ValueError("not all rows are as long as the first")
+    gathered = np.empty((most_rows, width))
+    gathered[:some] = numbers.reshape(some, width)
+    rows = some
+    for numbers, (some, *others) in pieces:
+        if others != inner:
+            raise ValueError("not all rows are of this shape")
+        gathered[rows : rows + some] = numbers.reshape(some, width)
+        rows += some
+    return gathered[:rows].reshape(-1), (rows, *inner)
 
 
 def _cut(content: bytes, start: int, end: int, separator: bytes) -> Iterator[bytes]:

@@ -139,3 +139,15 @@ def test_a_parser_that_had_to_read_a_long_body_as_a_whole_is_not_kept(monkeypatc
 
     assert json_numbers.find_numbers(body, ["/instances"])
     assert json_numbers._idle == []
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["[1]," * 200_000, "[1, 2]," * 100_000, "[[1]]," * 200_000],
+    ids=["shorter", "of two lengths", "deeper"],
+)
+def test_a_long_list_whose_rows_differ_takes_no_room_for_rows_like_the_first(rest):
+    first = str([7] * 700_000)
+    body = f'{{"instances": [{first}, {rest}[1]]}}'.encode()
+
+    assert find_numbers(body, ("/instances",)) is None
