@@ -38,29 +38,33 @@ def plot(curves: Sequence[Curve], names: Sequence[str], *, metric: str, best: in
             for epoch, value in enumerate(curves[place], 1)
             if value is not None
         )
-        colour, width = (BEST, 2.5) if place == best else (OTHERS, 1.2)
+        kind, colour, width = ("best", BEST, 2.5) if place == best else ("other", OTHERS, 1.2)
         return (
-            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{width}" '
+            f'<polyline class="{kind}" points="{points}" fill="none" '
+            f'stroke="{colour}" stroke-width="{width}" '
             f'stroke-linejoin="round"><title>{escape(names[place])}</title></polyline>'
         )
 
     order = sorted(range(len(curves)), key=lambda place: place == best)  # the best on top
     ticks = [low + (high - low) * step / TICKS for step in range(TICKS + 1)]
-    title = metric if best is None else f"{metric}; best: {names[best]}"
+    what = escape(metric.replace("_", " "))
+    name = "" if best is None else f'<tspan class="name">; best: {escape(names[best])}</tspan>'
+    unit = "{:.1%}" if metric.endswith("accuracy") else "{:.4g}"
     parts = [
         *(
             f'<path d="M{LEFT} {y(tick):.1f}h{across}" stroke="#e5e7eb"/>'
-            f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:.4g}</text>'
+            f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">'
+            f"{unit.format(tick)}</text>"
             for tick in ticks
         ),
         *map(line, order),
-        f'<text x="{LEFT}" y="{TOP - 10}">{escape(title)}</text>',
+        f'<text x="{LEFT}" y="{TOP - 10}">{what}{name}</text>',
         f'<text x="{LEFT}" y="{HEIGHT - 24}" text-anchor="middle">1</text>',
         f'<text x="{LEFT + across}" y="{HEIGHT - 24}" text-anchor="end">{epochs}</text>',
         f'<text x="{LEFT + across / 2}" y="{HEIGHT - 10}" text-anchor="middle">epoch</text>',
     ]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="#fff"/>'
         f"{''.join(parts)}</svg>"
     )

@@ -10,13 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nncore.arrays import Floats, Pixels
+from nncore.arrays import Floats, Ints, Pixels
 from nncore.calibration import bins, expected_calibration_error
 from nncore.classifier import Classifier
 from nncore.registry import Version
 from nncore.training import Examples, outputs
 
 MAX_MISTAKES = 25
+MAX_OF_A_CELL = 10  # of the confusion matrix
 MAX_LABELS = 20  # of a confusion matrix with its counts written in
 SMALLEST_SIDE = 8  # of what is taken for a picture
 COLUMNS = 5
@@ -41,6 +42,16 @@ class Answers(NamedTuple):
         served = Classifier.of(version).probabilities(test.pixels)
         return cls(test, manifest.labels, served, before)
 
+    @property
+    def answered(self) -> Ints:
+        """The answer to each image, as the place of its label."""
+        return self.served.argmax(axis=1)
+
+    @property
+    def sure(self) -> Floats:
+        """How probable each answer was said to be."""
+        return self.served.max(axis=1)
+
 
 def report_files(version: Version, test: Examples) -> dict[str, bytes]:
     """Return the files of a version's report by name; `test` are images not trained on."""
@@ -56,6 +67,8 @@ def report_files(version: Version, test: Examples) -> dict[str, bytes]:
         "calibration.json": _to_json(calibration),
         "mistakes.json": _to_json({"mistakes": mistakes}),
     }
+    if len(manifest.labels) <= MAX_LABELS:
+        files["cells.json"] = _to_json({"pictures": pictures_of_cells(answers)})
     if mistakes and _side(test.pixels):
         files["mistakes.png"] = _mistakes(mistakes, _side(test.pixels))
     return files
@@ -77,15 +90,33 @@ def calibration_of(answers: Answers, temperature: float | None) -> dict[str, Any
 
 
 def find_mistakes(answers: Answers) -> list[dict[str, Any]]:
-    """Return the wrong answers that were given most surely, surest first, as JSON values.
+    """Return the wrong answers that were given most surely, surest first, as `_told` has them."""
+    wrong = np.flatnonzero(answers.answered != answers.test.labels)
+    surest = wrong[np.argsort(-answers.sure[wrong], kind="stable")]
+    return _told(answers, surest[:MAX_MISTAKES])
 
-    Each has its row among the test images, its label, what was answered, how probable that and the
-    label were said to be, and its pixels as a request to predict takes them.
+
+def pictures_of_cells(answers: Answers) -> list[dict[str, Any]]:
+    """Return some images of each cell of the confusion matrix, as `_told` has them.
+
+    Of what was wrong those that were answered most surely, of what was right the least sure.
+    """
+    truth, answered = answers.test.labels, answers.answered
+    telling = np.where(answered == truth, answers.sure, -answers.sure)
+    order = np.lexsort((telling, answered, truth))
+    cells = (truth * len(answers.labels) + answered)[order]
+    places = np.arange(len(cells)) - np.searchsorted(cells, cells)  # within a cell
+    return _told(answers, order[places < MAX_OF_A_CELL])
+
+
+def _told(answers: Answers, rows: Ints) -> list[dict[str, Any]]:
+    """Return what is to be told of some test images, as JSON values.
+
+    Each has its row among them, its label, what was answered, how probable that and the label were
+    said to be, and its pixels as a request to predict takes them.
     """
     test, labels, probabilities, _ = answers
-    answered, rows = probabilities.argmax(axis=1), np.arange(len(test.labels))
-    wrong = rows[answered != test.labels]
-    surest = wrong[np.argsort(-probabilities[wrong, answered[wrong]], kind="stable")]
+    answered = answers.answered
     return [
         {
             "row": int(row),
@@ -95,7 +126,7 @@ def find_mistakes(answers: Answers) -> list[dict[str, Any]]:
             "label_probability": float(probabilities[row, test.labels[row]]),
             "pixels": test.pixels[row].tolist(),
         }
-        for row in surest[:MAX_MISTAKES]
+        for row in rows
     ]
 
 

@@ -137,7 +137,8 @@ def test_a_sweep_shows_its_trials_as_a_table_and_a_plot(stack, open_page):
     assert len(trials) == 2
     assert "best" in trials[0]
     assert "optimizer.learning_rate = 0.03" in "".join(trials)
-    assert page.evaluate("() => document.getElementById('plot').naturalWidth") > 0
+    assert page.locator("#plot polyline").count() == 2
+    assert page.locator("#plot .best").count() == 1
     assert "of the test images right" in page.inner_text("#outcome")
 
 

@@ -101,11 +101,19 @@ def test_a_version_shows_what_it_takes_for_what_and_the_pictures(stack, open_pag
     label, answer = caption[2], caption[-1]  # A 5, read as 6
     page.click(f"[aria-label$=' times {label} was read as {answer}']")
 
-    assert page.inner_text("#mistakes-title").startswith(f"{label} read as {answer}: ")
+    page.wait_for_function(
+        "text => document.getElementById('mistakes-title').textContent === text",
+        arg=f"{label} read as {answer}",
+    )
     shown = page.locator("#mistakes figcaption").all_inner_texts()
-    assert 1 <= len(shown) <= kept
     assert all(text.startswith(f"{label} read as {answer}") for text in shown)
     matrix = stack.client.get("/api/v1/models/digits/versions/2").json()["metrics"]
+    assert len(shown) == min(10, matrix["confusion_matrix"][int(label)][int(answer)])
+    page.click("[aria-label$=' times 0 was read as 0']")
+    page.wait_for_selector("#mistakes-title:text-is('0 read as 0')")
+    assert page.locator("#mistakes figure").count() == 10
+    page.click("text=Back to the mistakes")
+    assert page.locator("#mistakes figure").count() == kept
     counts = page.locator("#confusion button").all_inner_texts()
     assert [int(count or 0) for count in counts] == np.ravel(matrix["confusion_matrix"]).tolist()
 

@@ -10,7 +10,7 @@ from PIL import Image
 from tests.browser.conftest import PHONE
 from tests.browser.drawing import DIGITS, draw, on_pad, photograph
 from tests.browser.test_jobs_page import give_token
-from tests.stack import Stack
+from tests.stack import Stack, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
@@ -31,7 +31,7 @@ def stack(tmp_path_factory, mnist_dir):
 def answer_is(page, digit):
     shown = "d => document.getElementById('digit').textContent === d"
     try:
-        page.wait_for_function(shown, arg=digit, timeout=30_000)
+        page.wait_for_function(shown, arg=digit)
     except Exception as error:  # whose type is Playwright's, which need not be there
         raise AssertionError(f"expected {digit}; shown: {page.inner_text('body')}") from error
 
@@ -80,28 +80,75 @@ def test_the_pixels_that_the_network_sees_and_those_that_decided_are_shown(stack
 
     draw(page, "3")
     answer_is(page, "3")
-    page.wait_for_function("() => document.getElementById('spoken').textContent")  # all is still
 
-    seen, heat = painted(page, "seen").reshape(28, 28), painted(page, "heat")
-    assert seen[:2].max() == seen[-2:].max() == 0  # framed as MNIST's
-    assert 40 < np.count_nonzero(seen > 128) < 250
-    assert not heat[seen.ravel() == 0].any()
-    assert heat.max() == 255
+    def decided():
+        seen, heat = painted(page, "seen").reshape(28, 28), painted(page, "heat")
+        framed = seen[:2].max() == seen[-2:].max() == 0  # as MNIST's
+        inked = 40 < np.count_nonzero(seen > 128) < 250
+        return framed and inked and heat.max() == 255 and not heat[seen.ravel() == 0].any()
+
+    wait_for(decided, 60, "the pixels that decided")
 
 
 def test_an_answer_to_a_drawing_that_is_gone_is_dropped(stack, open_page):
     page = open_page(stack.url)
     held = []
     page.route("**/predict?*", lambda route: held.append(route))
-    draw(page, "7")
-    page.wait_for_timeout(100)
+    with page.expect_request("**/predict?*"):
+        draw(page, "7")
     page.click("#clear")
+    (late,) = held  # one at a time
 
-    held[0].continue_()
-    page.wait_for_timeout(500)
+    with page.expect_response("**/predict?*"):
+        late.continue_()
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
     assert page.inner_text("#digit") == "?"
     assert page.inner_text("#sure") == "Nothing drawn yet"
+
+
+def test_the_bars_do_not_wait_for_what_decided(stack, open_page):
+    page = open_page(stack.url)
+    held = []
+    page.route("**/predict?outputs=*saliency", lambda route: held.append(route))
+
+    draw(page, "7")
+    answer_is(page, "7")
+    wait_for(lambda: page.wait_for_timeout(10) or held, 60, "the request for what decided")
+    moved, heat = page.locator("#bars .best").count(), painted(page, "heat").max()
+    page.unroute("**/predict?outputs=*saliency")
+    for route in held:
+        route.continue_()
+    wait_for(lambda: painted(page, "heat").max() == 255, 60, "the pixels that decided")
+
+    assert (moved, heat) == (1, 0)
+
+
+def test_a_drawing_is_read_before_the_versions_are_listed(stack, open_page):
+    page = open_page("about:blank")
+    page.route("**/versions?limit=*", lambda route: None)  # never answered
+    page.goto(stack.url)
+
+    draw(page, "1")
+
+    answer_is(page, "1")
+
+
+def test_the_version_that_spoke_is_named_also_after_another_went_live(stack, open_page):
+    page = open_page(stack.url)
+    draw(page, "1")
+    answer_is(page, "1")
+
+    stack.client.put("/api/v1/models/digits/aliases/live", json={"version": 2}).raise_for_status()
+    try:
+        page.click("#clear")
+        draw(page, "0")
+        page.wait_for_selector("#bars .best")
+        named = page.inner_text("#version option:checked")
+    finally:
+        stack.client.post("/api/v1/models/digits/rollback").raise_for_status()
+
+    assert named == "digits version 2, live"
 
 
 def test_undo_takes_back_a_stroke_and_asks_again(stack, open_page):
@@ -179,6 +226,36 @@ def test_many_pictures_are_read_at_once(stack, open_page):
     page.wait_for_selector("#many figure")
     assert page.locator("#many strong").all_inner_texts() == ["4", "7"]
     assert page.locator("#many figcaption").all_inner_texts() == ["4.jpg", "7.jpg"]
+
+
+def test_of_many_pictures_those_that_cannot_be_read_are_named_beside_the_others(stack, open_page):
+    page = open_page(stack.url)
+    files = [
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"},
+        {"name": "4.jpg", "mimeType": "image/jpeg", "buffer": photograph("4")},
+        {"name": "7.jpg", "mimeType": "image/jpeg", "buffer": photograph("7")},
+    ]
+
+    page.set_input_files("#file", files)
+
+    page.wait_for_selector("#many figure")
+    assert page.locator("#many figcaption").all_inner_texts() == ["4.jpg", "7.jpg"]
+    assert page.inner_text("#problem").startswith("notes.txt: ")
+
+
+def test_pasting_no_picture_is_a_sentence(stack, open_page):
+    page = open_page(stack.url)
+    page.wait_for_load_state("networkidle")  # it listens
+
+    page.evaluate(
+        """() => {
+            const clipboardData = new DataTransfer();
+            clipboardData.setData("text/plain", "seven");
+            dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+        }"""
+    )
+
+    assert "There is no picture in what was pasted" in page.inner_text("#problem")
 
 
 def test_what_is_no_picture_is_a_sentence_and_the_next_drawing_is_read(stack, open_page):

@@ -33,7 +33,7 @@ def read(registry, name, model="digits", version=1):
 
 def test_the_report_of_a_version_has_its_pictures_and_its_numbers(trained):
     assert trained.report("digits", 1) == sorted(
-        [*FIGURES, "calibration.json", "mistakes.json", "verdict.json"]
+        [*FIGURES, "calibration.json", "cells.json", "mistakes.json", "verdict.json"]
     )
     for name in FIGURES:
         picture = Image.open(io.BytesIO(trained.report_file("digits", 1, name)))
@@ -56,6 +56,23 @@ def test_the_surest_mistakes_come_first_with_what_was_said_of_them(trained):
         assert mistake["pixels"] == test.pixels[row].tolist()
         assert mistake["label"] == str(test.labels[row]) != mistake["answer"]
         assert mistake["label_probability"] == pytest.approx(float(p[row, test.labels[row]]))
+
+
+def test_every_cell_of_the_confusion_matrix_has_its_pictures(trained):
+    pictures = read(trained, "cells.json")["pictures"]
+
+    confusion = np.array(trained.manifest("digits", 1).metrics["confusion_matrix"])
+    shown = np.zeros_like(confusion)
+    for picture in pictures:
+        shown[int(picture["label"]), int(picture["answer"])] += 1
+    assert (shown == np.minimum(confusion, report.MAX_OF_A_CELL)).all()
+    mistakes = read(trained, "mistakes.json")["mistakes"]
+    assert {mistake["row"] for mistake in mistakes} <= {picture["row"] for picture in pictures}
+    sevens = [one["probability"] for one in pictures if one["label"] == one["answer"] == "7"]
+    test = datasets.load("digits", Settings()).test
+    p = classifier_of(trained, 1).probabilities(test.pixels)
+    right = p[(p.argmax(axis=1) == 7) & (test.labels == 7), 7]
+    assert sevens == pytest.approx(np.sort(right)[:10])  # the least sure of those that are right
 
 
 def test_the_calibration_before_and_as_served_is_told_and_agrees_with_the_metrics(trained):

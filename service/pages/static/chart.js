@@ -8,11 +8,12 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * Draws lines into `place`, anew each time. `lines` are {name, points: [[x, y], …]}: the last one in
- * the accent colour. `unit(y)` writes a value of the y axis; x counts epochs up to `until`.
+ * the accent colour. `unit(y)` writes a value of the y axis; x counts epochs up to `until`;
+ * `none` is said where there is no line.
  */
-export function drawChart(place, { lines, until, unit, top }) {
+export function drawChart(place, { lines, until, unit, top, none }) {
   const drawn = lines.filter((line) => line.points.length);
-  if (!drawn.length) return place.replaceChildren(element("p", { className: "fine waiting" }, "The first epoch is on its way."));
+  if (!drawn.length) return place.replaceChildren(element("p", { className: "fine waiting" }, none));
   const width = Math.max(place.clientWidth, 240);
   const values = drawn.flatMap((line) => line.points.map(([, y]) => y));
   const [low, high] = top === undefined ? [0, nice(Math.max(...values))] : [floor(Math.min(...values)), top];
@@ -58,7 +59,7 @@ function text(content, attributes) {
 /** Returns the next number above that is short to write. */
 function nice(number) {
   const power = 10 ** Math.floor(Math.log10(number || 1));
-  return [1, 2, 4, 6, 8, 10].map((step) => step * power).find((step) => step >= number);
+  return [1, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= number);
 }
 
 /** Returns the next of a few round shares below, so that high accuracies are told apart. */

@@ -22,6 +22,9 @@ export function showProblem(id, error) {
 
 export const percent = (share, digits = 1) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)}\u00a0%`);
 
+/** Returns the data that a job learns from, as one name. */
+export const dataOf = ({ dataset }) => [dataset].flat().join(" + ");
+
 export const count = (number) => (number === null || number === undefined ? "–" : number.toLocaleString("en"));
 
 /** Returns a length of time in the largest units that matter: 45 s, 3 min 20 s, 2 h 5 min. */

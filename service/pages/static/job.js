@@ -2,7 +2,7 @@
 
 import { address, change, page, send } from "./api.js";
 import { drawCurves } from "./curves.js";
-import { byId, duration, element, moment, percent, showProblem } from "./elements.js";
+import { byId, dataOf, duration, element, moment, percent, showProblem } from "./elements.js";
 import { statusText } from "./statuses.js";
 
 const EVERY_MS = 1000;
@@ -26,8 +26,8 @@ function show(now) {
   const { config, progress, result, status } = job;
   const runs = GOES_ON.includes(status);
   byId("job").hidden = false;
-  byId("title").textContent = `${config.model} on ${config.dataset}`;
-  byId("what").replaceChildren("Posted ", moment(job.times.created_at), ` as ${job.id}`);
+  byId("title").textContent = `${config.model} on ${dataOf(config)}`;
+  byId("what").replaceChildren("Posted ", moment(job.times.created_at), " as ", element("code", {}, job.id));
   byId("status").textContent = statusText(job);
   byId("status").className = `status ${status}`;
   byId("stop").hidden = !runs;
@@ -54,7 +54,7 @@ function showOutcome(result, error) {
     const name = `Version ${result.version}`;
     place.replaceChildren(
       element("a", { href: page("models", job.config.model, "versions", result.version) }, name),
-      ` reads ${percent(result.test_accuracy, 2)} of the test images right. ${result.promoted ? "It is live" : "It did not go live"}: ${result.reason}`);
+      ` reads ${percent(result.test_accuracy, 2)} of the test images right. ${result.promoted ? "It went live" : "It did not go live"}: ${result.reason}`);
   }
 }
 

@@ -1,7 +1,7 @@
 // Jobs: the list, which keeps itself up to date, and the form, which is checked while one types.
 
 import { address, change, keptToken, page, send } from "./api.js";
-import { byId, count, duration, element, moment, percent, showProblem } from "./elements.js";
+import { byId, count, dataOf, duration, element, moment, percent, showProblem } from "./elements.js";
 import { statusOf } from "./statuses.js";
 
 const EVERY_MS = 2000;
@@ -17,9 +17,9 @@ function row(job) {
   const { config, progress, result } = job;
   const done = progress?.epoch ?? 0;
   return element("tr", {},
-    element("td", {}, element("a", { href: page("jobs", job.id) }, `${config.model} on ${config.dataset}`)),
+    element("td", {}, element("a", { className: "whole", href: page("jobs", job.id) }, `${config.model} on ${dataOf(config)}`)),
     element("td", {}, statusOf(job)),
-    element("td", { className: "whole" }, job.status === "started"
+    element("td", { className: "wide" }, job.status === "started"
       ? element("progress", { max: 1, value: progress?.fraction ?? 0, ariaLabel: `${done} of ${config.epochs} epochs` })
       : `${done || (result ? config.epochs : 0)} of ${config.epochs}`),
     element("td", { className: "number" }, percent(result?.test_accuracy ?? progress?.validation_accuracy, 2)),

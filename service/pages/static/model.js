@@ -23,7 +23,7 @@ async function show() {
 
 function showLive(live, move) {
   byId("live").textContent = live ? `Version ${live} is live` : "No version is live";
-  if (live) byId("why").replaceChildren("since ", moment(move.at), `, moved by ${move.actor || "hand"}${move.reason ? `: ${move.reason}` : ""}`);
+  if (live) byId("why").replaceChildren("Since ", moment(move.at), ", moved by ", ...mover(move));
   else byId("why").textContent = "Promote one below.";
   byId("rollback").hidden = !move?.previous;
   byId("rollback").textContent = `Roll back to version ${move?.previous}`;
@@ -60,7 +60,14 @@ function version(row) {
 
 function moved({ at, alias, from, to, actor, reason }) {
   const names = to ? `${alias} is version ${to}${from ? `, after ${from}` : ""}` : `${alias} names nothing`;
-  return element("li", {}, moment(at), element("span", {}, `${names}, by ${actor || "hand"}${reason ? `: ${reason}` : ""}`));
+  return element("li", {}, moment(at), element("span", {}, `${names}, by `, ...mover({ actor, reason })));
+}
+
+/** Returns who moved an alias and why; a job as a link to it. */
+function mover({ actor, reason }) {
+  const job = actor?.match(/^job (\S+)$/)?.[1];
+  const who = job ? element("a", { href: page("jobs", job) }, `job ${job.slice(0, 8)}`) : actor || "hand";
+  return [who, reason ? `: ${reason}` : ""];
 }
 
 /** Asks why, then moves; shows the model anew, and where that fails the reason. */

@@ -26,16 +26,24 @@ function show(sweep) {
   byId("title").textContent = `${sweep.model}: ${sweep.parameters.join(", ")}`;
   byId("status").textContent = status;
   byId("status").className = `status ${status === "running" ? "started" : status}`;
-  byId("what").replaceChildren("Posted ", moment(sweep.times.created_at), ` as ${sweep.id}`);
+  byId("what").replaceChildren("Posted ", moment(sweep.times.created_at), " as ", element("code", {}, sweep.id));
   byId("stop").hidden = !GOES_ON.includes(status);
   byId("stop").disabled = status === "stopping";
   // While the best is published its job has a result without a version.
   const done = Boolean(result?.version);
   byId("outcome").hidden = !done && !sweep.error;
   byId("outcome").replaceChildren(sweep.error ?? (done ? published(sweep.model, result) : ""));
-  byId("plot").alt = `The ${sweep.metric.replaceAll("_", " ")} of ${trials.length} trials; the table has what each reached.`;
-  byId("plot").src = `${sweep.plot}?at=${Date.now()}`;
+  showPlot(sweep).catch((error) => showProblem("problem", error));
   byId("trials").replaceChildren(...trials.map((trial) => row(trial, best?.job === trial.job)));
+}
+
+/** Shows the service's drawing, whose lines say which trial they are of and follow the colours here. */
+async function showPlot({ plot, metric, trials }) {
+  const response = await fetch(plot);
+  if (!response.ok) return;
+  byId("plot").innerHTML = await response.text();
+  const label = `The ${metric.replaceAll("_", " ")} of ${trials.length} trials; the table has what each reached.`;
+  byId("plot").firstElementChild.setAttribute("aria-label", label);
 }
 
 function published(model, result) {
@@ -47,10 +55,10 @@ function published(model, result) {
 function row(trial, isBest) {
   const name = Object.entries(trial.parameters).map(([key, value]) => `${key} = ${JSON.stringify(value)}`).join(", ");
   return element("tr", {},
-    element("td", {}, trial.job ? element("a", { href: page("jobs", trial.job) }, name) : name, isBest ? element("span", { className: "status live" }, "best") : ""),
+    element("td", {}, trial.job ? element("a", { className: "long", href: page("jobs", trial.job) }, name) : name, isBest ? element("span", { className: "status live" }, "best") : ""),
     element("td", { title: trial.error }, element("span", { className: `status ${trial.status}` }, trial.status)),
     element("td", { className: "number" }, percent(trial.validation_accuracy, 2)),
-    element("td", { className: "number" }, (trial.validation_loss ?? trial.loss)?.toPrecision(3) ?? "–"),
+    element("td", { className: "number wide" }, (trial.validation_loss ?? trial.loss)?.toPrecision(3) ?? "–"),
     element("td", { className: "number when" }, trial.epoch ?? "–"),
     element("td", { className: "number when" }, duration(trial.seconds)));
 }

@@ -1,12 +1,17 @@
 // Try: what is drawn or dropped is asked about at once, and the bars move while one draws.
 
 import { address, change, send, sendAsAllowed } from "./api.js";
+import { showBars } from "./bars.js";
 import { takePicture } from "./camera.js";
 import { paintDeeds, paintInk, wipe } from "./digits.js";
 import { byId, element, percent, showProblem } from "./elements.js";
+import { oneAtATime } from "./one-at-a-time.js";
 import { Pad } from "./pad.js";
 
-const OUTPUTS = "outputs=label,probability,probabilities,input,saliency";
+const BARS = "label,probability,probabilities";
+const SIGHTS = "label,input,saliency";
+const ALL = `${BARS},input,saliency`;
+const SIGHTS_PAUSE_MS = 100; // while one draws: the bars are asked for with each move, these so often
 const model = byId("try").dataset.model;
 
 const pad = new Pad(byId("pad"), (event) => {
@@ -14,54 +19,78 @@ const pad = new Pad(byId("pad"), (event) => {
   ask(pad.isEmpty ? null : { body: pad.pixels(), type: "application/octet-stream", at: event.timeStamp });
 });
 
-// One request at a time: while it is on its way only the newest question waits, and an answer to
-// a drawing that is gone by then is dropped.
-let waiting = null, asking = false, current = null;
+let current = null; // the newest question
+let sheet = 0; // counts what was wiped: an answer to a drawing that is gone is dropped
 
-async function ask(question) {
-  current = waiting = question;
+function ask(question) {
+  current = question;
   byId("many").hidden = true;
   if (!question) return showNothing();
-  if (asking) return;
-  asking = true;
-  while (waiting) {
-    const asked = waiting;
-    waiting = null;
-    try {
-      const answers = await Promise.all(versions().map((version) => predict(version, asked)));
-      if (current) show(answers, asked);
-    } catch (error) {
-      if (current) showError(error);
-    }
-  }
-  asking = false;
+  answer({ ...question, sheet });
 }
 
-const versions = () => [byId("version").value, byId("other").value].filter(Boolean);
+// The bars come first and alone: what decided takes the service three times as long to say.
+const answer = oneAtATime(async (question) => {
+  try {
+    const outputs = question.pictures ? ALL : BARS;
+    const answers = await Promise.all(versions().map((version) => predict(version, question, outputs)));
+    if (question.sheet === sheet) show(answers, question);
+  } catch (error) {
+    if (question.sheet === sheet) showError(error);
+  }
+});
 
-function predict(version, { body, type }) {
-  const url = `${address("models", model, "versions", version, "predict")}?${OUTPUTS}`;
+const explain = oneAtATime(async (question) => {
+  try {
+    const answered = await predict(versions()[0], question, SIGHTS);
+    if (question.sheet === sheet) showSights(answered);
+  } catch (error) {
+    if (question.sheet === sheet) showError(error);
+  }
+  await new Promise((resolve) => setTimeout(resolve, SIGHTS_PAUSE_MS));
+});
+
+const versions = () => [byId("version").value || "live", byId("other").value].filter(Boolean);
+
+function predict(version, { body, type }, outputs) {
+  const url = `${address("models", model, "versions", version, "predict")}?outputs=${outputs}`;
   return sendAsAllowed(url, { method: "POST", body, headers: type ? { "Content-Type": type } : {} });
 }
 
-function show(answers, { at, bitmap, body }) {
+function show(answers, question) {
+  const [answered] = answers;
   const [first, second] = answers.map((answer) => answer.predictions[0]);
   showProblem("problem", null);
   byId("digit").textContent = first.label;
   byId("digit").classList.remove("none");
   byId("sure").textContent = `${percent(first.probability)} sure`;
-  showBars(answers[0].labels, first, second);
+  showBars(answered.labels, first, second);
   byId("key").hidden = !second;
-  byId("key").replaceChildren(...answers.map((answer) => element("span", {}, `version ${answer.version}: ${answer.predictions[0].label}`)));
-  if (bitmap) pad.show(bitmap, first.picture.box);
-  if (answers[0].predictions.length > 1) showMany(answers[0], body);
-  speak(`${first.label}, ${percent(first.probability, 0)} sure, says version ${answers[0].version}.`);
-  measure(at);
-  // The bars first: what is painted with them would hold them up.
-  later = () => {
-    paint(first);
-    showCorrections(answers[0]);
-  };
+  byId("key").replaceChildren(...answers.map((answer) => element("span", {}, `version ${answer.version}: ${answer.predictions[0].label}, ${percent(answer.predictions[0].probability)}`)));
+  if (byId("version").value === "live") byId("version").options[0].text = liveName(answered.version);
+  if (question.pictures) showPictures(answered, question);
+  speak(`${first.label}, ${percent(first.probability, 0)} sure, says version ${answered.version}.`);
+  whenPainted(() => {
+    measure(question.at);
+    if (question.sheet !== sheet) return;
+    if (question.pictures) showSights(answered);
+    else explain(question);
+  });
+}
+
+function showPictures({ predictions, refused = [] }, { bitmap, pictures }) {
+  const [{ picture }] = predictions;
+  if (bitmap && picture.file === pictures[0].name) pad.show(bitmap, picture.box);
+  if (predictions.length > 1) showMany(predictions);
+  if (refused.length) showProblem("problem", new Error(refused.map(({ detail }) => detail).join(" ")));
+}
+
+function showSights(answer) {
+  const [{ input, saliency }] = answer.predictions;
+  const pixels = input.flat();
+  paintInk(byId("seen"), pixels);
+  paintDeeds(byId("heat"), pixels, saliency.flat());
+  showCorrections(answer);
 }
 
 function showCorrections(answer) {
@@ -88,36 +117,8 @@ async function correct({ version, predictions: [{ input }] }, label) {
   }
 }
 
-let later = null;
-function paint({ input, saliency }) {
-  const pixels = input.flat();
-  paintInk(byId("seen"), pixels);
-  paintDeeds(byId("heat"), pixels, saliency.flat());
-}
-
-function showBars(labels, first, second) {
-  const bars = byId("bars");
-  if (bars.childElementCount !== labels.length) {
-    bars.replaceChildren(...labels.map((label) => element("li", {},
-      element("span", {}, label),
-      element("span", { className: "track", ariaHidden: "true" }, track(), track()),
-      element("span", { className: "share" }, "–"))));
-  }
-  labels.forEach((label, i) => {
-    const row = bars.children[i];
-    const [one, other] = row.querySelectorAll(".track span");
-    row.className = label === first?.label ? "best" : "";
-    one.firstChild.style.transform = `scaleX(${first ? first.probabilities[i] : 0})`;
-    other.hidden = !second;
-    other.firstChild.style.transform = `scaleX(${second ? second.probabilities[i] : 0})`;
-    row.lastChild.textContent = first ? percent(first.probabilities[i]) : "–";
-  });
-}
-
-const track = () => element("span", {}, element("i"));
-
 function showNothing() {
-  later = null;
+  sheet++;
   byId("digit").textContent = "?";
   byId("digit").classList.add("none");
   byId("sure").textContent = "Nothing drawn yet";
@@ -134,15 +135,14 @@ function showError(error) {
   showProblem("problem", error);
 }
 
-function showMany(answer, form) {
-  const files = form.getAll("file");
-  byId("many").replaceChildren(...answer.predictions.map((prediction, i) => {
-    const canvas = element("canvas", { className: "thumb", width: 28, height: 28, role: "img", ariaLabel: `A ${prediction.label}` });
+function showMany(predictions) {
+  byId("many").replaceChildren(...predictions.map(({ label, probability, input, picture }) => {
+    const canvas = element("canvas", { className: "thumb", width: 28, height: 28, role: "img", ariaLabel: `A ${label}` });
     const figure = element("figure", {}, canvas,
-      element("strong", {}, prediction.label),
-      element("span", { className: "fine" }, percent(prediction.probability)),
-      element("figcaption", { title: files[i].name }, files[i].name));
-    queueMicrotask(() => paintInk(canvas, prediction.input.flat()));
+      element("strong", {}, label),
+      element("span", { className: "fine" }, percent(probability)),
+      element("figcaption", { title: picture.file }, picture.file));
+    queueMicrotask(() => paintInk(canvas, input.flat()));
     return figure;
   }));
   byId("many").hidden = false;
@@ -155,20 +155,22 @@ function speak(sentence) {
   speaking = setTimeout(() => (byId("spoken").textContent = sentence), 700);
 }
 
-/** Notes how long it took from the pen's event until the bars were painted. */
-function measure(at) {
-  requestAnimationFrame(() => setTimeout(() => {
-    const { duration } = performance.measure("pen to bars", { start: at });
-    byId("timing").textContent = `Answered in ${Math.round(duration)} ms, from the pen to the bars.`;
-    byId("timing").hidden = false;
-    later?.();
-    later = null;
-  }));
+/** Calls back when what was changed until now has been painted. */
+function whenPainted(callback) {
+  requestAnimationFrame(() => setTimeout(callback));
 }
 
-async function takeFiles(files) {
+/** Notes how long it took from the pen's event until now. */
+function measure(at) {
+  performance.clearMeasures();
+  const { duration } = performance.measure("pen to bars", { start: at });
+  byId("timing").textContent = `Answered in ${Math.round(duration)} ms, from the pen to the bars.`;
+  byId("timing").hidden = false;
+}
+
+async function takeFiles(files, none = "") {
   const pictures = [...files];
-  if (!pictures.length) return;
+  if (!pictures.length) return none && showProblem("problem", new Error(none));
   const at = performance.now();
   const form = new FormData();
   for (const picture of pictures) form.append("file", picture);
@@ -181,7 +183,7 @@ async function takeFiles(files) {
   } catch {
     // The service may know a kind of picture that the browser cannot show, and else says why not.
   }
-  ask({ body: form, bitmap, at });
+  ask({ body: form, pictures, bitmap, at });
 }
 
 function listenToSheet() {
@@ -191,9 +193,11 @@ function listenToSheet() {
   addEventListener("drop", (event) => {
     event.preventDefault();
     sheet.classList.remove("over");
-    takeFiles(event.dataTransfer.files);
+    takeFiles(event.dataTransfer.files, "What was dropped is no file: drop a picture file.");
   });
-  addEventListener("paste", (event) => takeFiles(event.clipboardData.files));
+  addEventListener("paste", (event) => {
+    if (!event.target.matches?.("input")) takeFiles(event.clipboardData.files, "There is no picture in what was pasted: copy one, or choose a file.");
+  });
   byId("clear").addEventListener("click", (event) => pad.clear(event));
   byId("undo").addEventListener("click", (event) => pad.undo(event));
   byId("choose").addEventListener("click", () => byId("file").click());
@@ -208,13 +212,15 @@ async function listVersions() {
   ]);
   if (!live) return showUntrained();
   const numbers = page.versions.map((version) => element("option", { value: version.version }, `version ${version.version}`));
-  byId("version").replaceChildren(element("option", { value: "live" }, `${model} version ${live}, live`), ...numbers);
-  byId("other").replaceChildren(element("option", { value: "" }, "no other"), ...numbers.map((option) => option.cloneNode(true)));
+  byId("version").replaceChildren(element("option", { value: "live" }, liveName(live)), ...numbers);
+  byId("other").replaceChildren(element("option", { value: "" }, "no other version"), ...numbers.map((option) => option.cloneNode(true)));
   byId("other").parentElement.hidden = numbers.length < 2;
   for (const select of [byId("version"), byId("other")]) {
     select.addEventListener("change", () => current && ask({ ...current, at: performance.now() }));
   }
 }
+
+const liveName = (version) => `${model} version ${version}, live`;
 
 function showUntrained() {
   byId("try").hidden = true;

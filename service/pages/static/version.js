@@ -8,7 +8,8 @@ import { byId, count, duration, element, moment, percent, showProblem } from "./
 
 const { model, version } = byId("version").dataset;
 const get = (number) => send(address("models", model, "versions", number));
-let shown = null, pictures = [];
+const report = (...file) => address("models", model, "versions", version, "report", ...file);
+let shown = null, mistaken = [], cells = null, hasCells = false;
 
 const FACTS = [
   ["Accuracy on the test images", (v) => percent(v.metrics.test_accuracy, 2)],
@@ -34,7 +35,7 @@ async function show() {
   byId("version").hidden = false;
   byId("title").textContent = `${model} version ${shown.version}`;
   byId("aliases").replaceChildren(...shown.aliases.map((alias) => element("span", { className: `status ${alias}` }, alias)));
-  byId("verdict").textContent = shown.verdict?.reason ?? "";
+  byId("verdict").textContent = shown.verdict ? `How it was judged: ${shown.verdict.reason}` : "";
   showFacts([shown]);
   drawCurves(shown.history, shown.history.length);
   showConfusion(shown.metrics.confusion_matrix);
@@ -52,7 +53,7 @@ function showFacts(versions) {
 async function listOthers() {
   const { versions } = await send(`${address("models", model, "versions")}?limit=100`);
   const others = versions.filter((row) => row.version !== shown.version);
-  byId("other").replaceChildren(element("option", { value: "" }, "no other"),
+  byId("other").replaceChildren(element("option", { value: "" }, "no other version"),
     ...others.map((row) => element("option", { value: row.version }, `version ${row.version}`)));
   byId("other").onchange = async ({ target }) => showFacts(target.value ? [shown, await get(target.value)] : [shown]);
 }
@@ -68,35 +69,41 @@ function showConfusion(matrix) {
 
 function cell(number, i, j, line) {
   const [label, answer] = [shown.labels[i], shown.labels[j]];
-  const button = element("button", { type: "button", disabled: !number || i === j, ariaLabel: `${number} times ${label} was read as ${answer}` }, number || "");
+  const button = element("button", { type: "button", disabled: !number, ariaLabel: `${number} times ${label} was read as ${answer}` }, number || "");
   const share = number / line.reduce((sum, more) => sum + more, 0);
   button.style.setProperty("--share", `${Math.round(100 * (i === j ? 0.25 * share : Math.min(1, 0.15 + 12 * share)))}%`);
   if (i !== j && number) button.classList.add("miss");
-  button.onclick = () => showPictures((picture) => picture.label === label && picture.answer === answer, `${label} read as ${answer}`);
+  button.onclick = () => showCell(label, answer).catch((error) => showProblem("problem", error));
   return element("td", {}, button);
 }
 
 async function showReport() {
-  const { files } = await send(address("models", model, "versions", version, "report"));
-  const read = (name, empty) => (files.includes(name) ? send(address("models", model, "versions", version, "report", name)) : empty);
-  const [{ mistakes }, { disagreements }, calibration] = await Promise.all([
-    read("mistakes.json", { mistakes: [] }), read("disagreements.json", { disagreements: [] }), read("calibration.json", null),
-  ]);
-  const known = new Set(mistakes.map(({ row }) => row));
-  const more = disagreements.filter(({ row, label, challenger }) => !known.has(row) && label !== challenger);
-  pictures = [...mistakes, ...more.map((one) => ({ ...one, answer: one.challenger }))];
-  showPictures(() => true, "");
+  const { files } = await send(report());
+  const read = (name, empty) => (files.includes(name) ? send(report(name)) : empty);
+  const [{ mistakes }, calibration] = await Promise.all([read("mistakes.json", { mistakes: [] }), read("calibration.json", null)]);
+  mistaken = mistakes;
+  showMistakes();
+  hasCells = files.includes("cells.json");
   byId("calibration-card").hidden = !calibration;
   if (calibration) drawCalibration(byId("calibration"), calibration);
 }
 
-function showPictures(wanted, which) {
-  const found = pictures.filter(wanted);
-  byId("mistakes-section").hidden = !pictures.length;
-  byId("mistakes-title").textContent = which ? `${which}: ${found.length} pictures are kept` : "Its most confident mistakes";
-  byId("all").hidden = !which;
+function showMistakes() {
+  byId("mistakes-section").hidden = !mistaken.length;
+  byId("mistakes-title").textContent = "Its most confident mistakes";
+  byId("all").hidden = true;
+  byId("mistakes").replaceChildren(...mistaken.map(thumb));
+}
+
+/** Shows the pictures in a cell; they are asked for with the first click. */
+async function showCell(label, answer) {
+  cells ||= hasCells ? (await send(report("cells.json"))).pictures : mistaken;
+  const found = cells.filter((picture) => picture.label === label && picture.answer === answer);
+  byId("mistakes-section").hidden = false;
+  byId("mistakes-title").textContent = `${label} read as ${answer}`;
+  byId("all").hidden = false;
   byId("mistakes").replaceChildren(...found.map(thumb));
-  if (which) byId("mistakes-section").scrollIntoView({ block: "nearest" });
+  byId("mistakes-section").scrollIntoView({ block: "nearest" });
 }
 
 function thumb({ label, answer, probability, pixels }) {
@@ -106,6 +113,6 @@ function thumb({ label, answer, probability, pixels }) {
   return element("figure", {}, canvas, element("figcaption", {}, element("b", {}, label), ` read as ${answer}${sure}`));
 }
 
-byId("all").onclick = () => showPictures(() => true, "");
+byId("all").onclick = showMistakes;
 addEventListener("resize", () => shown && drawCurves(shown.history, shown.history.length));
 show().catch((error) => showProblem("problem", error));
