@@ -21,6 +21,7 @@ from inkwell.schedule import schedule
 from inkwell.settings import Settings
 from inkwell.sweep import sweep
 from inkwell.train import train
+from inkwell.transport import ServiceError
 from inkwell.up import down, up
 from inkwell.verify import verify
 
@@ -33,11 +34,17 @@ class Commands(Group):
         try:
             return super().invoke(ctx)
         except InkwellError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(f"{error}{_way_out(error)}") from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # `inkwell jobs | head`; click knows what to do
                 raise
             raise click.ClickException(str(error)) from error
+
+
+def _way_out(error: InkwellError) -> str:
+    """Return what to do about an error that the service cannot tell."""
+    wants_token = isinstance(error, ServiceError) and error.status in (401, 403)
+    return " Name it with --token or INKWELL_ADMIN_TOKEN." if wants_token else ""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,7 +53,11 @@ class Commands(Group):
 @click.version_option(package_name="inkwell-serving", message="inkwell %(version)s")
 @click.pass_context
 def main(ctx: click.Context, url: str | None, token: str | None) -> None:
-    """Train, version and serve a neural network written from scratch in NumPy."""
+    """Train, version and serve a neural network written from scratch in NumPy.
+
+    Exits with 0 where all went well, 1 where something was refused or failed, 2 where the command
+    line is wrong, 130 where waiting for a job was broken off by Ctrl-C: the job goes on.
+    """
     settings = Settings.from_env()
     ctx.obj = replace(settings, url=url or settings.url, admin_token=token or settings.admin_token)
 

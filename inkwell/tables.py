@@ -32,7 +32,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty:
     """Print rows below their headings, or a sentence where there are none."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name, overflow="fold")
+        # An id stays whole on its line, to be copied; the rest folds.
+        table.add_column(name, overflow="fold", no_wrap=name == "id")
     for row in rows:
         # Text, not str: brackets in an answer are no markup.
         table.add_row(*(Text(cell(value)) for value in row))

@@ -31,7 +31,7 @@ def train(settings: Settings, /, wait: bool, as_json: bool, **options: Any) -> N
         try:
             job = _wait(client, job, as_json)
         except KeyboardInterrupt:
-            click.echo(f"\nJob {job['id']} goes on; watch it with: inkwell jobs", err=True)
+            click.echo(f"\nJob {job['id']} goes on; look at it with: {_look_at(job)}", err=True)
             sys.exit(130)
     if as_json:
         print_json(job)
@@ -45,7 +45,11 @@ def _print_queued(job: Answer, as_json: bool) -> None:
     if as_json:
         print_json(job)
     else:
-        click.echo(f"Job {job['id']} is {job['status']}; watch it with: inkwell jobs")
+        click.echo(f"Job {job['id']} is {job['status']}; look at it with: {_look_at(job)}")
+
+
+def _look_at(job: Answer) -> str:
+    return f"inkwell job {job['id']}"
 
 
 def _wait(client: Client, job: Answer, as_json: bool) -> Answer:

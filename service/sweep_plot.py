@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 360, 64, 44, 28, 16
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 360, 76, 44, 28, 16
 TICKS = 4
 OTHERS, BEST = "#9ca3af", "#2f50d8"
 

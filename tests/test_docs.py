@@ -57,6 +57,36 @@ def test_links_between_documents_lead_somewhere(path):
         assert (document.parent / target).exists(), f"{path}: {target}"
 
 
+# Which test runs the commands that a document shows, and which commands are run elsewhere.
+RUN = {
+    "README.md": "integration/test_examples.py",
+    "docs/http-api.md": "integration/test_examples.py",
+    "docs/http-examples.md": "integration/test_examples.py",
+    "docs/getting-started.md": "integration/test_documents.py",
+    "docs/troubleshooting.md": "integration/test_documents.py",
+}
+ELSEWHERE = {
+    "docker compose": "compose/test_containers.py",
+    "make": "test_docs.py",  # that there are such targets; CI's own run is `make test lint type`
+    "kubectl": "",  # no cluster is at hand: the only commands that nothing runs
+    "sleep": "",
+}
+
+
+def test_every_command_that_the_documents_show_is_run_by_a_test():
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        name = str(document.relative_to(ROOT))
+        shown = re.findall(r"^```sh\n(.*?)^```$", document.read_text(), re.M | re.S)
+        shown += re.findall(r"^```console\n(.*?)^```$", document.read_text(), re.M | re.S)
+        for block in shown:
+            if name in RUN and not block.startswith(("make", "docker")):
+                assert document.name in (ROOT / "tests" / RUN[name]).read_text()
+                continue
+            joined = re.sub(r"\\\n\s*", " ", block)
+            for line in filter(None, joined.splitlines()):
+                assert line.startswith(tuple(ELSEWHERE)), f"{name}: nothing runs {line}"
+
+
 def test_every_make_target_that_the_documents_name_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]

@@ -202,7 +202,7 @@ def test_train_posts_only_what_was_given(service: Any, inkwell: Call) -> None:
     answered = inkwell("train")
 
     assert posted(service) == {"model": "digits", "dataset": "digits"}
-    assert answered.output == "Job j1 is queued; watch it with: inkwell jobs\n"
+    assert answered.output == "Job j1 is queued; look at it with: inkwell job j1\n"
 
 
 def test_a_preset_names_its_data_itself(service: Any, inkwell: Call) -> None:

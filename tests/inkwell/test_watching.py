@@ -63,6 +63,23 @@ def test_a_terminal_gets_a_bar_with_epoch_loss_accuracy_and_time_left(
     assert "digits version 1, promoted" in shown
 
 
+@pytest.mark.integration
+def test_an_id_stays_whole_on_a_narrow_terminal(service: Any, tmp_path: Path) -> None:
+    long = job("queued") | {"id": "9c2cd661-544d-402b-bb16-d1a0e4b65855", "times": {}}
+    long["times"] = {"created_at": "2026-11-28T01:23:51.351002Z"}
+    service.on("GET /api/v1/jobs?limit=20", {"jobs": [long], "next_cursor": None})
+    environ = {"INKWELL_URL": service.url, "TERM": "xterm", "COLUMNS": "80"}
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "inkwell", "jobs"]
+    with subprocess.Popen(command, stdout=theirs, env=os.environ | environ):
+        os.close(theirs)
+        shown = _read_all(ours)
+
+    assert long["id"] in shown
+    assert all(len(line) <= 80 for line in shown.splitlines() if "\x1b" not in line)
+
+
 def _read_all(terminal: int) -> str:
     content = b""
     while True:

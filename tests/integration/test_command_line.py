@@ -181,3 +181,13 @@ def test_a_schedule_is_added_shown_and_removed(inkwell, answer):
     assert answer("schedule", "show", "nightly")["cron"] == "0 2 * * *"
     assert inkwell("schedule", "remove", "nightly").stdout == "nightly is removed.\n"
     assert "No schedules yet" in inkwell("schedule", "list").stdout
+
+
+def test_a_wrong_token_is_told_with_how_to_name_the_right_one(inkwell):
+    refused = inkwell("--token", "wrong", "promote", "digits", 1)
+
+    assert refused.exit_code == 1
+    assert refused.output == (
+        "Error: The bearer token is not the admin token. "
+        "Name it with --token or INKWELL_ADMIN_TOKEN.\n"
+    )
