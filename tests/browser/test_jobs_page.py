@@ -148,6 +148,8 @@ def test_an_unknown_job_is_a_sentence(stack, open_page):
     page.wait_for_selector("#page-problem:visible")
 
     assert "no job" in page.inner_text("#page-problem")
+    page.click("text=All jobs")
+    page.wait_for_selector("#rows tr")
 
 
 def test_an_empty_system_says_how_to_start_the_first_job(empty_stack, open_page):

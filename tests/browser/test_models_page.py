@@ -143,6 +143,8 @@ def test_a_model_that_is_not_there_is_a_sentence(stack, open_page):
     page.wait_for_selector("#problem:visible")
 
     assert "nobody" in page.inner_text("#problem")
+    page.click("text=All models")
+    page.wait_for_selector("#models a")
 
 
 def test_no_model_shows_what_to_do_next(empty_stack, open_page):

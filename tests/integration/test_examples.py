@@ -17,7 +17,7 @@ from tests.stack import TOKEN, Stack
 
 pytestmark = pytest.mark.integration
 
-SECONDS = 120  # until a job that was begun has come as far as is shown
+SECONDS = 300  # until a job that was begun has come as far as is shown
 PEERS = ("tritonclient", "onnxruntime", "torch")
 PRELUDE = """import numpy as np
 pixels = np.zeros((2, 784), np.uint8)

@@ -13,10 +13,13 @@ export function element(name, properties = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Shows what went wrong as a sentence at the element of that id; nothing where there is no error. */
-export function showProblem(id, error) {
+/**
+ * Shows what went wrong as a sentence at the element of that id, and perhaps a link as a way out;
+ * nothing where there is no error.
+ */
+export function showProblem(id, error, way = null) {
   const place = byId(id);
-  place.textContent = error ? error.message : "";
+  place.replaceChildren(error ? error.message : "", ...(error && way ? [" ", way] : []));
   place.hidden = !error;
 }
 

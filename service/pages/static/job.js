@@ -15,7 +15,7 @@ async function look() {
     show(await send(address("jobs", id)));
     showProblem("page-problem", null);
   } catch (error) {
-    showProblem("page-problem", error);
+    showProblem("page-problem", error, element("a", { href: page("jobs") }, "All jobs"));
     if (error.status === 404) return;
   }
   if (!job || GOES_ON.includes(job.status)) setTimeout(look, EVERY_MS);

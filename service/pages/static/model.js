@@ -96,4 +96,4 @@ byId("reason").addEventListener("keydown", (event) => {
   event.preventDefault();
   byId("move").close("go");
 });
-show().catch((error) => showProblem("problem", error));
+show().catch((error) => showProblem("problem", error, element("a", { href: page("models") }, "All models")));

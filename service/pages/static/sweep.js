@@ -14,7 +14,7 @@ async function look() {
     show(sweep);
     showProblem("page-problem", null);
   } catch (error) {
-    showProblem("page-problem", error);
+    showProblem("page-problem", error, element("a", { href: page("jobs") }, "All jobs and sweeps"));
     if (error.status === 404) return;
   }
   if (!sweep || GOES_ON.includes(sweep.status)) setTimeout(look, EVERY_MS);

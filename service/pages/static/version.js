@@ -115,4 +115,4 @@ function thumb({ label, answer, probability, pixels }) {
 
 byId("all").onclick = showMistakes;
 addEventListener("resize", () => shown && drawCurves(shown.history, shown.history.length));
-show().catch((error) => showProblem("problem", error));
+show().catch((error) => showProblem("problem", error, element("a", { href: page("models") }, "All models")));
