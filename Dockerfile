@@ -5,22 +5,53 @@ ARG PYTHON_IMAGE=python:3.13-slim
 FROM ${PYTHON_IMAGE} AS locked
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv --without-pip /opt/inkwell
-COPY requirements.lock .
+COPY requirements.lock requirements-otel.lock ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m pip --python /opt/inkwell/bin/python install --quiet --no-compile \
-        --require-hashes --only-binary :all: -r requirements.lock
+        --require-hashes --only-binary :all: -r requirements.lock -r requirements-otel.lock
 
 # --- What of them is needed to run: no setuptools, tests, sources, stubs, symbols -----------------
-# The libraries that wheels bring along (*.libs) keep their symbols: they were patched after they
-# were linked, and not every version of strip leaves such a file fit to be loaded.
 FROM locked AS dependencies
 RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends binutils
 RUN python -m pip --python /opt/inkwell/bin/python uninstall --quiet --yes setuptools \
  && find /opt/inkwell/lib -depth -type d \( -name tests -o -path '*/joblib/test' \
         -o -path '*/mpl-data/sample_data' \) -exec rm -r {} + \
  && find /opt/inkwell/lib -type f -regex '.*\.\(pyi\|pxd\|pyx\|tp\|h\|c\|cpp\|a\)' -delete \
- && find /opt/inkwell/lib -type f -name '*.so' -not -path '*.libs/*' \
-        -exec strip --strip-unneeded {} +
+ && find /opt/inkwell/lib -type f -name '*.so*' -exec strip --strip-unneeded {} +
+
+# What we never ask for: parts of these packages that nothing loads which we load, AVIF pictures, a
+# module of NumPy's tests, fonts but the one that reports are written in. What is missed after all
+# is met below, where each module of ours is imported.
+RUN /opt/inkwell/bin/python - <<'EOF_PYTHON'
+import pkgutil
+import shutil
+import sys
+from pathlib import Path
+
+import fontTools
+import matplotlib.backends.backend_agg
+import matplotlib.figure
+import pygments
+import rich.progress
+import scipy
+import sklearn.datasets
+import sklearn.model_selection
+
+for package in (scipy, sklearn, fontTools, pygments):
+    for part in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if part.ispkg and part.name not in sys.modules:
+            shutil.rmtree(Path(package.__path__[0], part.name.rpartition(".")[2]))
+site = Path(scipy.__path__[0]).parent
+fonts = site / "matplotlib" / "mpl-data" / "fonts"
+for folder in (fonts / "afm", fonts / "pdfcorefonts"):
+    shutil.rmtree(folder)
+used = "DejaVuSans", "LastResortHE-Regular"
+unused = [font for font in fonts.glob("ttf/*.ttf") if font.stem not in used]
+for pattern in ("pillow.libs/libavif-*", "PIL/_avif.*", "numpy/_core/_simd.*"):
+    unused += site.glob(pattern)
+for file in unused:
+    file.unlink()
+EOF_PYTHON
 
 # --- The project, built with the locked setuptools, in a prefix of its own ------------------------
 FROM locked AS project

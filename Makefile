@@ -87,7 +87,8 @@ audit: $(VENV)/developed ## look all locked packages up among known vulnerabilit
 
 lock: $(VENV)/developed ## write the lock files anew from pyproject.toml
 	@echo setuptools | $(LOCK) pyproject.toml - --output-file requirements.lock
-	@$(LOCK) --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) --group otel --constraints requirements.lock --output-file requirements-otel.lock
+	@$(LOCK) --group dev --constraints requirements-otel.lock --constraints requirements.lock --output-file requirements-dev.lock
 	@$(LOCK) --group peers --constraints requirements.lock --constraints requirements-dev.lock \
 		--output-file requirements-peers.lock
 	@$(LOCK) --group browser --constraints requirements.lock --constraints requirements-dev.lock \

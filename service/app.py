@@ -7,6 +7,7 @@ from jobs.records import connect
 from jobs.schedules import Schedules
 from jobs.sweeps import Sweeps
 from nncore.registry import Registry
+from nncore.telemetry import spans_of
 from service import (
     aliases,
     datasets,
@@ -107,7 +108,10 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         app.extensions["answers_in_front"] = in_front.answers
         app.wsgi_app = in_front  # type: ignore[method-assign]
     lines = settings.log == "json"
-    app.wsgi_app = Observed(app.wsgi_app, requests, lines=lines)  # type: ignore[method-assign]
+    spans = spans_of("inkwell-service") if settings.spans else None
+    app.wsgi_app = Observed(  # type: ignore[method-assign]
+        app.wsgi_app, requests, lines=lines, spans=spans
+    )
     return app
 
 

@@ -4,7 +4,7 @@ import logging
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Flask, request
 
@@ -15,6 +15,9 @@ from nncore.traces import HEADER, Trace, continued
 from service.bodies import Environ
 from service.request_ids import request_id
 from service.shared_counts import SharedCounts
+
+if TYPE_CHECKING:
+    from nncore.spans import Span, Spans
 
 log = logging.getLogger(__name__)
 
@@ -103,16 +106,24 @@ class Observed:
     """
 
     def __init__(
-        self, app: Callable[..., Iterable[bytes]], requests: Requests, *, lines: bool
+        self,
+        app: Callable[..., Iterable[bytes]],
+        requests: Requests,
+        *,
+        lines: bool,
+        spans: "Spans | None" = None,
     ) -> None:
         self._app = app
         self._requests = requests
         self._lines = lines
+        self._spans = spans
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Let the application answer."""
         started = time.perf_counter_ns()
+        told = environ["PATH_INFO"] not in UNSEEN
         seen = observation(environ)
+        span = self._begin_span(environ, seen) if self._spans and told else None
         if self._lines:
             logs.bind(request_id=request_id(environ), trace_id=seen.trace.trace_id)
         status = "500"
@@ -124,12 +135,20 @@ class Observed:
             return start_response(line, headers, *more)
 
         answer = self._app(environ, start)
-        if environ["PATH_INFO"] not in UNSEEN:
+        if told:
             ns = time.perf_counter_ns() - started
             self._requests.add(environ["REQUEST_METHOD"], status, seen, ns)
             if self._lines:
                 log.info("Answered.", extra=with_fields(**_fields(environ, status, seen, ns)))
+        if span:
+            _end_span(span, environ, status, seen)
         return answer
+
+    def _begin_span(self, environ: Environ, seen: Observation) -> "Span":
+        assert self._spans  # noqa: S101 - asked before
+        span = self._spans.begin("SERVER", environ.get("HTTP_TRACEPARENT", ""))
+        seen.trace = span.trace
+        return span
 
 
 def register(app: Flask) -> None:
@@ -153,3 +172,22 @@ def _fields(environ: Environ, status: str, seen: Observation, ns: int) -> dict[s
     if seen.version:
         fields |= {"model": seen.model, "version": int(seen.version), "rows": seen.rows}
     return fields
+
+
+def _end_span(span: "Span", environ: Environ, status: str, seen: Observation) -> None:
+    """Say the same by OpenTelemetry's names, as far as it has some."""
+    method = environ["REQUEST_METHOD"] if environ["REQUEST_METHOD"] in METHODS else "_OTHER"
+    fields: dict[str, str | int] = {
+        "http.request.method": method,
+        "http.response.status_code": int(status),
+        "url.scheme": environ["wsgi.url_scheme"],
+        "inkwell.request_id": request_id(environ),
+    }
+    name = method
+    if seen.route != NOWHERE:
+        name = f"{method} {seen.route}"
+        fields["http.route"] = seen.route
+    if seen.version:
+        fields |= {"inkwell.model": seen.model, "inkwell.version": int(seen.version)}
+        fields["inkwell.rows"] = seen.rows
+    span.end(name, fields, error=status if status >= "500" else None)

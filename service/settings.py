@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nncore import telemetry
 from nncore.logs import FORMATS
 
 
@@ -33,6 +34,7 @@ class Settings:
     drain_seconds: int = 0
     log: str = "text"
     fast_path: str = "on"
+    spans: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -58,6 +60,7 @@ class Settings:
             ),
             log=_choice(given, "INKWELL_LOG", cls.log, FORMATS),
             fast_path=_choice(given, "INKWELL_FAST_PATH", cls.fast_path, ("on", "off")),
+            spans=telemetry.wanted(given),
         )
 
 

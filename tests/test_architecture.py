@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {"nncore", "jobs", "service", "worker", "inkwell"}
 BOTH = {"nncore", "jobs", "numpy", "redis", "rq"}
 MAY_IMPORT = {
-    "nncore": {"numpy", "safetensors", "sklearn"},
+    "nncore": {"numpy", "safetensors", "sklearn", "opentelemetry"},
     "jobs": {"nncore", "redis", "rq"},
     "worker": BOTH | {"matplotlib", "sklearn", "threadpoolctl"},
     "service": BOTH
@@ -21,6 +21,7 @@ MAY_IMPORT = {
 ONE_FILE = [
     ("safetensors", "nncore/weights.py"),
     ("sklearn", "nncore/estimator.py"),
+    ("opentelemetry", "nncore/spans.py"),
     ("matplotlib", "worker/report.py"),
     ("prometheus_client", "service/metrics.py"),
 ]

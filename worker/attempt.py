@@ -72,12 +72,14 @@ class Attempt:
         self._deadline = float("inf")
         self._beat_at = 0.0
 
-    def see_through(self) -> None:
-        """Watch over the process until it is gone; settle what came of it."""
+    def see_through(self) -> dict[str, Any]:
+        """Watch over the process until it is gone; settle what came of it, and return that."""
         while not self._horse.wait(TICK_SECONDS):
             self._look_after()
         outcome, death = self._horse.bury()
-        self._settle(outcome or {"kind": outcomes.DIED, "error": death})
+        outcome = outcome or {"kind": outcomes.DIED, "error": death}
+        self._settle(outcome)
+        return outcome
 
     def _look_after(self) -> None:
         now = time.monotonic()

@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -24,10 +24,15 @@ from jobs.schedules import Schedules
 from jobs.sweeps import Sweeps
 from jobs.training_job import TrainingJob
 from nncore import logs
+from nncore.telemetry import spans_of
+from worker import outcomes
 from worker.attempt import Attempt
 from worker.job_folder import JobFolder
 from worker.settings import Settings
 from worker.sweeps import plan
+
+if TYPE_CHECKING:
+    from nncore.spans import Span
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +81,8 @@ class TrainingWorker(Worker):
         self._training = Executions(redis, settings.queue)
         self._sweeps = Sweeps(redis, settings.queue)
         self._schedules = Schedules(redis, settings.queue)
+        # At once: a process that forks for each job had better have no threads.
+        self._spans = spans_of("inkwell-worker", at_once=True) if settings.spans else None
 
     def _install_signal_handlers(self) -> None:
         """Leave the signals to the program."""
@@ -124,14 +131,18 @@ class TrainingWorker(Worker):
         except WrongStateError as error:
             log.info("Job %s was taken from the queue for nothing: %s", job.id, error)
             return
-        Attempt(
+        attempt = Attempt(
             self._training,
             begun,
             execution,
             JobFolder(self._settings.store, begun.id, execution.id),
             beat=lambda: self._beat(begun, execution),
             stopping=lambda: self._stop.requested,
-        ).see_through()
+        )
+        span = self._spans and self._spans.begin("CONSUMER", job.meta.get("traceparent") or "")
+        outcome = attempt.see_through()
+        if span:
+            _end_span(span, begun, outcome)
 
     def _beat(self, job: TrainingJob, execution: Execution) -> Orders:
         orders = self._training.beat(job, execution, self)
@@ -144,3 +155,17 @@ class TrainingWorker(Worker):
 
     def _is_time_for_a_round(self) -> bool:
         return time.monotonic() - self._last_round >= SECONDS_BETWEEN_ROUNDS
+
+
+def _end_span(span: "Span", job: TrainingJob, outcome: dict[str, Any]) -> None:
+    result = outcome.get("result", {})
+    told = {
+        "inkwell.job_id": job.id,
+        "inkwell.model": job.model,
+        "inkwell.dataset": job.config["dataset"],
+        "inkwell.outcome": outcome["kind"],
+        "inkwell.version": result.get("version"),
+    }
+    bad = outcome["kind"] not in (outcomes.FINISHED, outcomes.INTERRUPTED)
+    fields = {name: value for name, value in told.items() if value is not None}
+    span.end("train", fields, error=outcome.get("error", "") if bad else None)

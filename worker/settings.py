@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nncore import telemetry
 from nncore.logs import FORMATS
 
 MAX_COUNT = 1_000_000
@@ -25,6 +26,7 @@ class Settings:
     keep_last: int | None = None
     keep_best: int = 0
     log: str = "text"
+    spans: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -38,6 +40,7 @@ class Settings:
             keep_last=_count(given, "INKWELL_KEEP_LAST"),
             keep_best=_count(given, "INKWELL_KEEP_BEST") or cls.keep_best,
             log=given.get("INKWELL_LOG", cls.log),
+            spans=telemetry.wanted(given),
         )
         if settings.log not in FORMATS:
             raise SettingsError(
