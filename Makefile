@@ -69,7 +69,7 @@ bench-training: peers ## print the leaderboard of training, beside PyTorch and s
 	@$(BIN)/python -m benchmarks.training
 
 bench-serving: $(VENV)/developed ## print the leaderboard of serving, beside other model servers
-	@$(BIN)/python -m benchmarks.serving --group ours --group peer
+	@$(BIN)/python -m benchmarks.serving --group ours --group peer $(ARGS)
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 

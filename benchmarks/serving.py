@@ -3,10 +3,13 @@
 Ours beside other model servers on the same work (a network 784-128-64-10, MNIST's test images), in
 one run of the harness that starts and measures them all: a folder with ``bench.py``, by default
 ``../shared/bench/serving``. Its README tells how to install the servers, and how to read the
-numbers. Rounds may be taken one after the other, into one file with ``--save``; ``--show`` prints
-the leaderboard of files.
+numbers; ``VENVS`` is where they were put, ``LAB`` a folder for their files. A run may be taken in
+pieces, a file each; ``--show`` prints the leaderboard of all of them.
 
-    python -m benchmarks.serving inkwell fastapi-tuned "mlserver in-process" --rounds 3
+    export VENVS=/tmp/venvs LAB=/tmp/lab
+    python -m benchmarks.serving --group ours --group peer --save first.json
+    python -m benchmarks.serving inkwell fastapi-tuned "mlserver in-process" --save second.json
+    python -m benchmarks.serving --show first.json second.json
 """
 
 import argparse
@@ -47,6 +50,7 @@ OURS: dict[str, tuple[str, dict[str, str]]] = {
     "inkwell on granian": (GRANIAN, {}),
 }
 BY_HAND = "fastapi-tuned"
+DISTURBED = 0.1  # of the cores, that other programs had: such a load tells little
 LAYERS = (Dense(128), ReLU(), Dense(64), ReLU(), Dense(10))
 
 Rounds = list[dict[str, Any]]  # of one server, as the harness saves them
@@ -78,7 +82,7 @@ def run(store: Path, arguments: list[str]) -> None:
     publish(store, net.layers())
     peers.ALL += [peer(peers, store, name, *how) for name, how in OURS.items()]
     bench.report = lambda results, cases, _: leaderboard([{"results": results, "cases": cases}])
-    sys.argv = ["bench", *arguments]
+    sys.argv = ["bench", "--save", str(store / "result.json"), *arguments]
     bench.main()
 
 
@@ -179,7 +183,7 @@ def ratio(
     results: dict[str, Rounds], case: str, load: str, key: str, rivals: list[str]
 ) -> float | None:
     """Return how many times better ours is than the best of `rivals`."""
-    ours = value(results["inkwell"], case, load, key)
+    ours = value(results.get("inkwell", []), case, load, key)
     theirs = [value(results[name], case, load, key) for name in rivals if name in results]
     known = [figure for figure in theirs if figure]
     if not ours or not known:
@@ -188,8 +192,13 @@ def ratio(
 
 
 def value(rounds: Rounds, case: str, load: str, key: str) -> float | None:
-    """Return the median of a figure over the rounds, None where a server does not do the case."""
-    return middle([r["cases"][case][load][key] for r in rounds if case in r["cases"]])
+    """Return the median of a figure over the rounds, None where a server does not do the case.
+
+    Loads that other programs disturbed are left out, where there are others.
+    """
+    loads = [r["cases"][case][load] for r in rounds if case in r["cases"]]
+    calm = [one for one in loads if one["other_cpu"] < DISTURBED]
+    return middle([one[key] for one in calm or loads])
 
 
 def middle(values: list[float]) -> float | None:
