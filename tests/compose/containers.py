@@ -7,18 +7,30 @@ import subprocess
 from pathlib import Path
 
 import httpx
+import yaml
 
 from tests.stack import TOKEN, Api, free_port, wait_for
 
 ROOT = Path(__file__).parents[2]
-PROXY_IMAGE = "haproxy:3.2-alpine"
-# Where no image of the proxy can be had: the same program, from the packages of the base image.
-PROXY_STAND_IN = b"""
-ARG PYTHON_IMAGE=python:3.13-slim
-FROM ${PYTHON_IMAGE}
+IMAGES = {
+    name: service["image"]
+    for name, service in yaml.safe_load((ROOT / "docker-compose.yml").read_text())[
+        "services"
+    ].items()
+}
+BASE_IMAGE = os.environ.get("PYTHON_IMAGE") or "python:3.13-slim"
+# Where no image can be pulled: the same program, from the packages of the base image.
+STAND_INS = {
+    "proxy": """
 RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends haproxy wget
 CMD ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]
-"""
+""",
+    "prometheus": """
+RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends prometheus wget
+RUN install --directory --owner 65534 --group 65534 /prometheus
+ENTRYPOINT ["prometheus"]
+""",
+}
 
 
 def docker(*arguments, stdin=None, check=True, **variables):
@@ -36,6 +48,20 @@ def docker(*arguments, stdin=None, check=True, **variables):
     return result.stdout
 
 
+def has_image(service):
+    """Have the image of a service here: pulled, or a stand-in. Tell whether that could be done."""
+    image = IMAGES[service]
+    if docker("image", "inspect", image, check=False).strip() not in (b"", b"[]"):
+        return True
+    if docker("pull", "--quiet", image, check=False):
+        return True
+    if service not in STAND_INS:
+        return False
+    dockerfile = f"FROM {BASE_IMAGE}\n{STAND_INS[service]}"
+    docker("build", "--quiet", "--tag", image, "-", stdin=dockerfile.encode())
+    return True
+
+
 def engine_runs():
     try:
         return bool(docker("info", "--format", "{{.ServerVersion}}", check=False).strip())
@@ -49,6 +75,7 @@ class Containers(Api):
     def __init__(self, name, image):
         self.name, self.image = name, image
         self.port, self.proxy_port = free_port(), free_port()
+        self.prometheus_port, self.grafana_port = free_port(), free_port()
         self.client = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}",
             timeout=30,
@@ -61,6 +88,8 @@ class Containers(Api):
             "INKWELL_IMAGE": self.image,
             "INKWELL_PORT": str(self.port),
             "INKWELL_PROXY_PORT": str(self.proxy_port),
+            "INKWELL_PROMETHEUS_PORT": str(self.prometheus_port),
+            "INKWELL_GRAFANA_PORT": str(self.grafana_port),
             "INKWELL_ADMIN_TOKEN": TOKEN,
             "INKWELL_MODEL": "digits",
         }
@@ -91,6 +120,12 @@ class Containers(Api):
     def logs(self):
         return self.compose("logs", "--no-color", "--tail", "50").decode()
 
+    def left(self):
+        """Return the containers, volumes and networks that there are of this project."""
+        mine = ("--quiet", "--filter", f"label=com.docker.compose.project={self.name}")
+        lists = (("ps", "--all"), ("volume", "ls"), ("network", "ls"))
+        return [one for kind in lists for one in docker(*kind, *mine).decode().split()]
+
     def down(self):
         self.client.close()
-        self.compose("--profile", "proxy", "down", "--volumes", "--timeout", "5")
+        self.compose("--profile", "*", "down", "--volumes", "--timeout", "5")

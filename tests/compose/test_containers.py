@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from tests.compose.containers import (
-    PROXY_IMAGE,
-    PROXY_STAND_IN,
+    BASE_IMAGE,
     ROOT,
     Containers,
     docker,
     engine_runs,
+    has_image,
 )
 from tests.load import Load
 from tests.stack import wait_for
@@ -68,11 +68,28 @@ def test_all_is_healthy_and_nobody_is_root(containers):
 
 
 def test_the_image_tells_what_it_is_and_holds_no_tools_to_build(containers):
-    found = containers.inspect(containers.image)
+    labels = containers.inspect(containers.image)["Config"]["Labels"]
 
-    assert found["Config"]["Labels"]["org.opencontainers.image.title"] == "Inkwell"
+    named = {name.rpartition(".")[2] for name in labels if name.startswith("org.opencontainers.")}
+    assert named == {"title", "description", "licenses", "version", "revision", "created"}
+    assert labels["org.opencontainers.image.title"] == "Inkwell"
     for program in ("gcc", "cc", "strip"):
         assert not docker("run", "--rm", containers.image, "sh", "-c", f"command -v {program} || :")
+    assert docker("run", "--rm", containers.image, "id", "-u").split() == [b"10001"]
+    tools = "import importlib.util as u; print(*map(u.find_spec, ('pip', 'setuptools')))"
+    assert docker("run", "--rm", containers.image, "python", "-c", tools).split() == [b"None"] * 2
+
+
+def test_the_image_adds_less_than_230_mb_to_its_base(containers):
+    whole, base = (
+        containers.inspect(name)["Size"] / 1e6 for name in (containers.image, BASE_IMAGE)
+    )
+
+    told = "du -sb lib/python3*/site-packages/* | sort -rn | head -20"
+    parts = containers.compose("exec", "-T", "service", "sh", "-c", told).decode()
+    print(f"image {whole:.0f} MB, of which its base has {base:.0f} MB:\n{parts}")
+    assert "scipy" in parts
+    assert whole - base < 230
 
 
 def test_it_trains_and_answers_from_outside(containers, mnist):
@@ -146,18 +163,8 @@ def test_an_upgrade_without_a_proxy_is_a_gap_of_seconds(containers, mnist):
     assert load.failures
 
 
-@pytest.fixture(scope="module")
-def _proxy_image():
-    """Have the proxy's image here: pulled, or a stand-in of the same program."""
-    if docker("image", "inspect", PROXY_IMAGE, check=False).strip() not in (b"", b"[]"):
-        return
-    if docker("pull", "--quiet", PROXY_IMAGE, check=False):
-        return
-    docker("build", "--quiet", "--tag", PROXY_IMAGE, "-", stdin=PROXY_STAND_IN)
-
-
-@pytest.mark.usefixtures("_proxy_image")
 def test_an_upgrade_behind_the_proxy_loses_no_request(containers, mnist):
+    assert has_image("proxy")
     new = containers.image.replace(":one", ":two")
     proxied = ("--profile", "proxy")
     containers.compose(*proxied, "up", "--detach", "--wait", **mnist)
@@ -179,13 +186,42 @@ def test_an_upgrade_behind_the_proxy_loses_no_request(containers, mnist):
         assert containers.inspect(container)["Config"]["Image"] == new
 
 
+def test_prometheus_finds_each_service_and_its_rules(containers, mnist):
+    assert has_image("prometheus")
+    containers.compose("--profile", "monitoring", "up", "--detach", "--wait", "prometheus", **mnist)
+    prometheus = httpx.Client(base_url=f"http://127.0.0.1:{containers.prometheus_port}/api/v1")
+    running = len(containers.ids("service") + containers.ids("service-2"))
+
+    def found():
+        answer = prometheus.get("/query", params={"query": 'sum(up{job="inkwell"})'}).json()
+        return [one["value"][1] for one in answer["data"]["result"]] == [str(running)]
+
+    with prometheus:
+        assert wait_for(found, 90, f"{running} services")
+        assert prometheus.get("/rules").json()["data"]["groups"]
+
+
+def test_grafana_shows_the_dashboard_with_data(containers, mnist):
+    if not has_image("grafana"):
+        pytest.skip("the image of Grafana cannot be pulled")
+    containers.compose("--profile", "monitoring", "up", "--detach", "--wait", **mnist)
+    grafana = httpx.Client(base_url=f"http://127.0.0.1:{containers.grafana_port}/api")
+    query = {"query": "sum(up)"}
+
+    with grafana:
+        assert grafana.get("/dashboards/uid/inkwell").json()["dashboard"]["title"] == "Inkwell"
+        answer = grafana.get("/datasources/proxy/uid/prometheus/api/v1/query", params=query)
+        assert answer.json()["data"]["result"]
+
+
 def test_volumes_are_backed_up_and_restored(containers, mnist):
     before = containers.client.get("/api/v1/models/digits/versions").json()
     store = containers.compose("exec", "-T", "service", "tar", "-C", "/var/lib/inkwell", "-c", ".")
     containers.compose("stop")
     tar = ("run", "--rm", "-T", "--no-deps")
     queue = containers.compose(*tar, "redis", "tar", "-C", "/data", "-c", ".")
-    containers.compose("--profile", "proxy", "down", "--volumes")
+    containers.compose("--profile", "*", "down", "--volumes")
+    assert not containers.left()
 
     for service, folder, saved in (
         ("service", "/var/lib/inkwell", store),
