@@ -148,7 +148,10 @@ def _from_list(hints: tuple[Any, ...], value: object, pointer: str) -> tuple[Any
     if len(value) > MAX_LIST:
         raise wrong(pointer, f"Expected a list of at most {MAX_LIST}; got {len(value)}.")
     places = {f"{pointer}/{i}": part for i, part in enumerate(value)}
-    return tuple(_collect(dict.fromkeys(places, hints[0]), places).values())
+    parsed, errors = _parse(dict.fromkeys(places, hints[0]), places)
+    if errors:
+        raise ConfigError(errors)
+    return tuple(parsed.values())
 
 
 def _from_opaque(kind: type, value: object, pointer: str) -> Any:
@@ -183,21 +186,30 @@ def _from_object(cls: Any, value: object, pointer: str, *, kind: str) -> Any:
         if name not in value and field.default is dataclasses.MISSING
     ]
     given = {f"{pointer}/{name}": value[name] for name in fields if name in value}
-    try:
-        parsed = _collect({place: hints[place.rpartition("/")[2]] for place in given}, given)
-    except ConfigError as error:
-        errors += error.errors
+    parsed, wrong_parts = _parse({place: hints[_last_step(place)] for place in given}, given)
+    errors += wrong_parts
+    right = {_last_step(place): part for place, part in parsed.items()}
+    made = None
+    if all(name in right for name, f in fields.items() if f.default is dataclasses.MISSING):
+        try:
+            # What is wrong has its default here, so that the others are checked all the same.
+            made = cls(**right)
+        except ConfigError as error:
+            told = [FieldError(pointer + e.pointer, e.detail) for e in error.errors]
+            errors += [e for e in told if e.pointer not in given or e.pointer in parsed]
     if errors:
         raise ConfigError(errors)
-    try:
-        return cls(**{place.rpartition("/")[2]: part for place, part in parsed.items()})
-    except ConfigError as error:
-        inside = [FieldError(pointer + e.pointer, e.detail) for e in error.errors]
-        raise ConfigError(inside) from None
+    return made
 
 
-def _collect(hints: Mapping[str, Any], values: Mapping[str, object]) -> dict[str, Any]:
-    """Parse each value at its pointer; raise one ConfigError with all that is wrong."""
+def _last_step(pointer: str) -> str:
+    return pointer.rpartition("/")[2]
+
+
+def _parse(
+    hints: Mapping[str, Any], values: Mapping[str, object]
+) -> tuple[dict[str, Any], list[FieldError]]:
+    """Parse each value at its pointer; return those that are right, and what is wrong."""
     parsed: dict[str, Any] = {}
     errors: list[FieldError] = []
     for place, value in values.items():
@@ -205,9 +217,7 @@ def _collect(hints: Mapping[str, Any], values: Mapping[str, object]) -> dict[str
             parsed[place] = from_json(hints[place], value, place)
         except ConfigError as error:
             errors += error.errors
-    if errors:
-        raise ConfigError(errors)
-    return parsed
+    return parsed, errors
 
 
 def describe(value: object) -> str:

@@ -43,6 +43,7 @@ class Progress:
         self._report = report
         self._started = self._reported_at = time.monotonic()
         self._rows_before = self._rows_done()
+        self._is_through = False
 
     def after_step(self) -> None:
         """Report where it is time."""
@@ -54,13 +55,18 @@ class Progress:
         self._history.append(_line(stats))
         self.after_step()
 
+    def end(self) -> None:
+        """Count the run as through, which it may be before its last epoch."""
+        self._is_through = True
+
     def report(self) -> None:
         """Report now."""
         self._report(self._now(), self._history)
         self._reported_at = time.monotonic()
 
     def _now(self) -> dict[str, Any]:
-        done, total = self._rows_done(), self._epochs * self._rows
+        done = self._rows_done()
+        total = done if self._is_through else self._epochs * self._rows
         seconds = max(time.monotonic() - self._started, 1e-9)
         speed = (done - self._rows_before) / seconds
         last = self._history[-1] if self._history else {}

@@ -163,6 +163,7 @@ class Run:
                     on_step=on_step,
                     on_epoch=on_epoch,
                 )
+            progress.end()
         finally:
             progress.report()
 

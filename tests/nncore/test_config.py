@@ -146,6 +146,8 @@ def test_every_error_is_told_at_once():
 
     assert {"/epochs", "/colour", "/optimizer/learning_rate"} <= set(errors)
     assert set(errors_of(REQUIRED | {"model": "a b", "epochs": 0})) == {"/model", "/epochs"}
+    several = {"epochs": 0, "seed": "x", "dataset": "xor", "network": ["rleu"]}
+    assert set(errors_of(REQUIRED | several)) == {"/epochs", "/seed", "/network/0/type"}
 
 
 def test_not_more_than_twenty_unknown_keys_are_told():

@@ -92,6 +92,21 @@ def test_progress_is_reported(store):
     }
 
 
+def test_a_run_that_stops_early_is_through(store):
+    seen = []
+
+    run(
+        store,
+        report=lambda progress, _: seen.append(progress),
+        epochs=50,
+        optimizer={"type": "sgd", "learning_rate": 1e-30},
+        early_stopping={"patience": 1},
+    )
+
+    assert seen[-1]["epoch"] < seen[-1]["epochs"] == 50
+    assert (seen[-1]["fraction"], seen[-1]["eta_seconds"]) == (1, 0)
+
+
 def test_without_validation_images_their_figures_are_null(store):
     seen = []
 
