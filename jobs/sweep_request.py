@@ -193,7 +193,7 @@ def _try(store: Path, whole: dict[str, Any], name: str, value: Any, pointer: str
     try:
         resolve(with_parameters(whole, {name: value}), store)
     except ConfigError as error:
-        raise wrong(pointer, str(error)) from None
+        raise wrong(pointer, str(error).removeprefix("/: ")) from None
 
 
 def _check(check: Callable[..., None], *arguments: Any) -> Callable[[], None]:

@@ -314,6 +314,7 @@ def is_hopeless(curve: list[float], others: list[list[float]]) -> bool:
     stopping rule.
     """
     epochs = len(curve)
+    if epochs < LEAST_EPOCHS:
+        return False
     averages = [statistics.fmean(other[:epochs]) for other in others if len(other) >= epochs]
-    enough = epochs >= LEAST_EPOCHS and len(averages) >= LEAST_OTHERS
-    return enough and max(curve) < statistics.median(averages)
+    return len(averages) >= LEAST_OTHERS and max(curve) < statistics.median(averages)

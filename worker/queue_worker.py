@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue, Worker
 from rq.exceptions import StopRequested
@@ -102,12 +103,13 @@ class TrainingWorker(Worker):
 
     def run_maintenance_tasks(self) -> None:
         """Bring on jobs that no worker has in hand."""
-        self._training.tend()
-        self._sweeps.tend(plan, self._forget)
-        try:
-            self._schedules.tend(lambda job: read_job(job, self._settings.store))
-        except OSError as error:  # it is posted when the store is there again
-            log.warning("What is scheduled cannot be looked up: %s", error)
+        for tend in (self._training.tend, self._tend_sweeps, self._tend_schedules):
+            try:
+                tend()
+            except RedisError:
+                raise
+            except Exception:  # whatever one record says, it must not end the run in hand
+                log.exception("What no worker has in hand could not be brought on.")
         for queue in self.queues:
             clean_worker_registry(queue)
         self._last_round = time.monotonic()
@@ -149,6 +151,12 @@ class TrainingWorker(Worker):
         if self._is_time_for_a_round():
             self.run_maintenance_tasks()
         return orders
+
+    def _tend_sweeps(self) -> None:
+        self._sweeps.tend(plan, self._forget)
+
+    def _tend_schedules(self) -> None:
+        self._schedules.tend(lambda job: read_job(job, self._settings.store))
 
     def _forget(self, job_id: str) -> None:
         JobFolder(self._settings.store, job_id, "").remove()

@@ -275,6 +275,7 @@ def test_a_hopeless_trial_is_below_the_median_of_what_the_others_had_on_average(
     assert not is_hopeless([0.1, 0.2, 0.51], others)
     assert not is_hopeless([0.9, 0.1, 0.1], others)
     assert not is_hopeless([0.0, 0.0], others)  # too early to tell
+    assert not is_hopeless([], [[], [], [], []])  # nobody has told anything yet
     assert not is_hopeless([0.0, 0.0, 0.0], others[:2])  # too few to compare with
     assert not is_hopeless([0.0, 0.0, 0.0, 0.0], others)  # only one has come so far
 
@@ -283,8 +284,10 @@ def test_hopeless_trials_that_run_are_stopped(sweeps, queue, executions, post_sw
     sweep_id = post_sweep(stop_hopeless=True, grid={"seed": [0, 1, 2, 3]})
     tend()
     ids = sweeps.get(sweep_id).job_ids
-    for job_id, accuracy in zip(ids, (0.9, 0.8, 0.2, 0.7), strict=True):
+    for job_id in ids:
         executions.begin(job_id, "w")
+    tend()
+    for job_id, accuracy in zip(ids, (0.9, 0.8, 0.2, 0.7), strict=True):
         lines = [{"epoch": n, "validation_accuracy": accuracy} for n in (1, 2, 3)]
         executions.report(job_id, {"epoch": 3}, lines)
     tend()
