@@ -18,10 +18,14 @@ NEAR = 0.25  # of the larger one's size: how far away from each other two pieces
 ALIKE = 0.6  # how strong and how sharp a piece must be, as a share of the largest one's
 RING = 4  # pixels: how far around a digit its paper is looked at
 PIECE = 0.03  # how many pixels it must have, as a share of the largest one's
+SPECK = 0.15  # of the largest one's size: less is no stroke
 
 
 class Digit(NamedTuple):
-    """The digit in a picture (h, w): its pixels, its box, how wide its strokes are, in pixels."""
+    """The digit in a picture (h, w): its pixels, its box, how wide its strokes are, in pixels.
+
+    `at_edge` tells whether the picture's edge may have cut some of it off.
+    """
 
     score: float
     strength: float
@@ -31,11 +35,17 @@ class Digit(NamedTuple):
     right: int
     bottom: int
     stroke: float
+    at_edge: bool
 
     @property
     def size(self) -> int:
         """The longer side of the box."""
         return max(self.right - self.left, self.bottom - self.top)
+
+    @property
+    def worth(self) -> float:
+        """The score that it would have away from the edge."""
+        return self.score / AT_EDGE if self.at_edge else self.score
 
 
 class Pieces(NamedTuple):
@@ -64,13 +74,21 @@ def find_digit(ink: Ink, *, stoutest: float = 2.0, expected: Floats | None = Non
     strongest = float(np.percentile(strength, STRONGEST))
     noise = 1.5 * float(np.median(strength))
     level = max(FIRST_LEVEL * strongest, min(noise, 0.4 * strongest), 0.01)
-    sums, digits = running_sums(strength), []
+    sums, cuts = running_sums(strength), []
     while level < LAST_LEVEL * strongest:
-        pieces = _pieces(strength, sums, level, stoutest, expected)
-        if pieces.score.any():
-            digits.append(_digit(pieces, ink, expected))
+        cuts.append(_pieces(strength, sums, level, stoutest, expected))
         level *= STEP
-    return max(digits, key=lambda digit: digit.score, default=None)
+    best = None
+    for pieces in sorted(cuts, key=_most, reverse=True):
+        if _most(pieces) <= (best.score if best else 0):  # no digit has more than its best piece
+            break
+        digit = _digit(pieces, ink, expected)
+        best = digit if best is None or digit.score > best.score else best
+    return best
+
+
+def _most(pieces: Pieces) -> float:
+    return float(pieces.score.max(initial=0))
 
 
 def _pieces(
@@ -127,6 +145,7 @@ def _digit(pieces: Pieces, ink: Ink, expected: Floats | None) -> Digit:
         right,
         bottom,
         float(pieces.stroke[main]),
+        bool(pieces.at_edge[main]),
     )
 
 
@@ -138,13 +157,13 @@ def _lies_on_paper(ink: Ink, mask: Pixels) -> float:
     """
     paper = float(ink.paper[mask].mean())
     depth = float(np.abs(ink.paper[mask] - ink.seen[mask]).mean())
-    edge = _grown(mask, RING // 2)
-    ring = _grown(edge, RING - RING // 2) & ~edge
+    edge = grown(mask, RING // 2)
+    ring = grown(edge, RING - RING // 2) & ~edge
     alike = np.abs(ink.seen[ring] - paper) < depth / 2
     return float(alike.mean()) if alike.size else 1.0
 
 
-def _grown(mask: Pixels, pixels: int) -> Pixels:
+def grown(mask: Pixels, pixels: int) -> Pixels:
     """Return the pixels that are at most so many steps away from one of `mask`."""
     for _ in range(pixels):
         around = np.pad(mask, 1)
@@ -171,6 +190,7 @@ def _with_loose_pieces(pieces: Pieces, main: int) -> Pixels:
     alike = (
         ~pieces.at_edge
         & (found.area > PIECE * found.area[main])
+        & (found.size > SPECK * found.size[main])
         & (pieces.strength > ALIKE * pieces.strength[main])
         & (pieces.sharpness > ALIKE * pieces.sharpness[main])
     )

@@ -4,11 +4,11 @@ A printed line is thin, straight, and goes on where the digit has ended. Of each
 through a picture it is asked how strong at least most of it is; the same for upright ones.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from nncore.arrays import Floats, Ints
+from nncore.arrays import Floats, Ints, Pixels
 from service.ink import Ink
 
 STEEPEST = 0.2  # pixels up or down for each pixel along
@@ -20,6 +20,8 @@ STANDS_OUT = 1.7  # times as strong as what a line through nothing in particular
 WIDEST = 0.045  # of the picture's longer side
 NEARLY = 0.9  # as good as a row itself is the next one
 SURE = 3  # lines side by side are no strokes
+UNLIKE = 1.6  # times as much ink as the others is no line of theirs
+LEAST_BLOCKS = 4  # that must be seen of a line
 APART = 3  # pixels from one line to the next, at least
 DARKER = 1.5  # times as strong as the line: is ink, even along it
 
@@ -53,36 +55,64 @@ def without_lines(ink: Ink, *, beside: Floats | None = None) -> Cleaned:
     strength, doubtful = ink.strength, []
     for turn in (np.asarray, np.transpose):
         turned = turn(strength)
-        free = np.full(turned.shape[1], True)
+        free = np.full(turned.shape, True)
         if beside is not None:
-            free = turn(beside).max(axis=0) < 0.5
+            free = _free(turn(beside) >= 0.5)
         lines = _lines(turned, free)
-        if beside is None and len(lines) < SURE:
-            doubtful += lines
+        if beside is None:
+            lines = [line for line in lines if not _is_stroke(line, lines, turned)]
+            doubtful += lines if len(lines) < SURE else []
         for line in lines:
             turned = _without(turned, line)
         strength = turn(turned)
     return Cleaned(ink._replace(strength=strength), doubtful)
 
 
-def _lines(strength: Floats, free: Floats) -> list[Line]:
-    """Return the nearly level lines through the columns that are `free`."""
+def _free(digit: Pixels) -> Pixels:
+    """Return where lines are looked for: beside the digit, or, if it fills the picture, all around.
+
+    A line goes on above and below a digit, too; but so does many a stroke of its own.
+    """
+    beside = ~digit.any(axis=0)
+    if _blocks(beside).all(axis=-1).sum() >= LEAST_BLOCKS:
+        return np.broadcast_to(beside, digit.shape)
+    return ~digit
+
+
+def _blocks(values: Any) -> Any:
+    """Return an array (..., w) with the pixels of each block on an axis of their own."""
+    count = values.shape[-1] // BLOCK
+    return values[..., : count * BLOCK].reshape(*values.shape[:-1], count, BLOCK)
+
+
+def _is_stroke(line: Line, lines: list[Line], strength: Floats) -> bool:
+    """Tell whether a line has more ink than those beside it, and ends within the picture."""
+    if len(lines) < SURE:
+        return False
+    ink = np.median([other.strength * other.width for other in lines])
+    if line.strength * line.width < UNLIKE * ink:
+        return False
+    band = _band(strength.shape, line.row, line.slope, line.width // 2 + 2)
+    along = _blocks(strength[band, np.arange(strength.shape[1])].max(axis=0)).mean(axis=-1)
+    return bool(min(along[:2].max(), along[-2:].max()) < line.strength / 2)
+
+
+def _lines(strength: Floats, free: Pixels) -> list[Line]:
+    """Return the nearly level lines through the pixels that are `free`."""
     height, width = strength.shape
     reach = int(STEEPEST * width / 2) + 1
-    count = width // BLOCK
-    blocks = strength[:, : count * BLOCK].reshape(height, count, BLOCK).mean(axis=2)
-    chosen = free[: count * BLOCK].reshape(count, BLOCK).all(axis=1)
-    if chosen.sum() < 4:
+    open_blocks = _blocks(free).all(axis=2)
+    chosen = open_blocks.any(axis=0)
+    if chosen.sum() < LEAST_BLOCKS:
         return []
-    blocks = np.pad(blocks[:, chosen], ((reach + 1, reach + 1), (0, 0)))
+    blocks = np.where(open_blocks, _blocks(strength).mean(axis=2), np.nan)[:, chosen]
+    blocks = np.pad(blocks, ((reach + 1, reach + 1), (0, 0)))
     # A line may lie across two rows, and bend a little; yet the straight one fits best.
-    blocks = np.maximum(np.maximum(blocks[:-2], blocks[2:]) * NEARLY, blocks[1:-1])
+    blocks = np.maximum(np.fmax(blocks[:-2], blocks[2:]) * NEARLY, blocks[1:-1])
     along = (np.flatnonzero(chosen) + 0.5) * BLOCK - width / 2
     slopes = np.arange(-STEEPEST, STEEPEST, 2 / width)
     rows = reach + np.arange(height)[:, None] + np.rint(slopes[:, None, None] * along).astype(int)
-    seen = blocks[rows, np.arange(len(along))]  # (slopes, rows, blocks)
-    weak = int((1 - COVERED) * len(along))  # blocks that may be weaker
-    covered = np.partition(seen, weak, axis=2)[..., weak]
+    covered = _covered(blocks[rows, np.arange(len(along))])
     slope, profile = slopes[covered.argmax(axis=0)], covered.max(axis=0)
     strongest = float(np.percentile(strength, STRONGEST))
     limit = max(WEAKEST * strongest, STANDS_OUT * float(np.percentile(profile, 25)))
@@ -91,6 +121,19 @@ def _lines(strength: Floats, free: Floats) -> list[Line]:
         for row in _peaks(profile, limit)
     )
     return [line for line in found if line.width <= WIDEST * max(strength.shape)]
+
+
+def _covered(seen: Floats) -> Floats:
+    """Return how strong at least each line (slopes, rows, blocks) is where it is seen, mostly."""
+    unknown = np.isnan(seen).sum(axis=2)
+    if not unknown.any():
+        weak = int((1 - COVERED) * seen.shape[2])  # blocks that may be weaker
+        strongest: Floats = np.partition(seen, weak, axis=2)[..., weak]
+        return strongest
+    known = seen.shape[2] - unknown
+    weak = ((1 - COVERED) * known).astype(int)  # NaN are sorted behind all numbers
+    covered = np.take_along_axis(np.sort(seen, axis=2), weak[..., None], axis=2)[..., 0]
+    return np.where(known >= max(LEAST_BLOCKS, seen.shape[2] / 3), covered, 0)
 
 
 def _peaks(profile: Floats, limit: float) -> Ints:
@@ -108,12 +151,12 @@ def _band(shape: tuple[int, ...], row: int, slope: float, reach: int) -> Ints:
     return np.clip(line + np.arange(-reach, reach + 1)[:, None], 0, height - 1)
 
 
-def _width(strength: Floats, row: int, slope: float, free: Floats, level: float) -> int:
+def _width(strength: Floats, row: int, slope: float, free: Pixels, level: float) -> int:
     """Return how many rows side by side are at least half as strong as `level` along the line."""
-    columns = np.flatnonzero(free)
     reach = int(WIDEST * max(strength.shape)) + 2
-    band = strength[_band(strength.shape, row, slope, reach)[:, columns], columns]
-    return int((np.median(band, axis=1) > level / 2).sum())
+    rows, columns = _band(strength.shape, row, slope, reach), np.arange(strength.shape[1])
+    seen = free[rows[reach], columns]
+    return int((np.median(strength[rows, columns][:, seen], axis=1) > level / 2).sum())
 
 
 def _without(strength: Floats, line: Line) -> Floats:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from nncore.arrays import Floats, Pixels
 from nncore.framing import BOX, SIDE, frame
-from service.finding import Digit, find_digit
+from service.finding import Digit, find_digit, grown
 from service.ink import Ink, find_ink, lightness
 from service.lines import Line, without_lines
 from service.picture_files import Picture
@@ -26,6 +26,10 @@ ROOM = 0.85  # of the digit's size: from its middle to the edge of the second lo
 FINE_STROKE, BROAD_STROKE = 1 / 10, 1 / 3  # of the longer side: strokes are narrower
 LIKE = 0.7  # as wide and as strong as a stroke is a line that may be one
 STROKES = 4  # how many of the digit's strokes side by side are taken for paper
+WHOLE = 0.5  # of a stroke's score: what has so much and contains the stroke is the digit it is of
+CLEAR = 0.7  # of lightness: more leaves no doubt which is ink and which paper
+FAIR = 0.25  # of the paper's own score as a digit: ink upon it has so much
+UNDER_INK = 0.1  # of its own pixels: what has so little ink of the other kind on it is paper
 LEAST_SCORE = 0.15  # of blank sheets, plain ones have less; of 400 faint, small digits one had 0.18
 
 MNIST_INK = 40  # grey levels; below is what a lossy format leaves around the digit
@@ -51,6 +55,27 @@ class Sight(NamedTuple):
     score: float
     digit: Digit
     light: bool
+
+    def contains(self, other: "Sight") -> bool:
+        """Tell whether `other` is a stroke, or less, of this digit."""
+        own, others = self.digit, other.digit
+        return (
+            self.light == other.light
+            and own.worth > WHOLE * others.worth
+            and own.strength > LIKE * others.strength
+            and bool(own.mask[others.mask].mean() > 0.9)
+        )
+
+    def lies_under(self, other: "Sight") -> bool:
+        """Tell whether this is the paper that `other` is written on."""
+        own, others = self.digit.mask, other.digit.mask
+        around = grown(others, 2) & ~others
+        return (
+            self.light != other.light
+            and other.score > FAIR * self.score
+            and bool(others.sum() < UNDER_INK * own.sum())
+            and bool(own[around].mean() > 0.5)
+        )
 
 
 def read_picture(picture: Picture) -> Reading:
@@ -123,10 +148,15 @@ def _look(image: Image.Image) -> Sight:
             for digit in _digits(find_ink(picture, window, light=is_light), stoutest):
                 believed = weight * (1 + trust * (light if is_light else -light))
                 sights.append(Sight(digit.score * believed, digit, is_light))
-    best = max(sights, key=lambda sight: sight.score, default=None)
-    if best is None or best.score < LEAST_SCORE:
+    sights = [sight for sight in sights if sight.score >= LEAST_SCORE]
+    if abs(light) < CLEAR:
+        sights = [sight for sight in sights if not any(sight.lies_under(ink) for ink in sights)]
+    if not sights:
         raise _blank()
-    return best
+    best = max(sights, key=lambda sight: sight.score)
+    # Where strokes are broad, the look for fine ones sees the narrowest parts of them.
+    wholes = [sight for sight in sights if sight.contains(best)]
+    return max(wholes, key=lambda sight: sight.digit.worth * sight.digit.mask.sum())
 
 
 def _digits(ink: Ink, stoutest: float) -> Iterator[Digit]:

@@ -138,7 +138,8 @@ def camera(digit, label, rng):
     sheet, corner = place(ink, shape, rng, margin=0.0)
     sheet = sheet * (1 - grain * noise(shape, 1.2, rng)) * rng.uniform(*coverages)
     sheet = np.maximum(sheet, smudges(shape, corner, box, rng))
-    if rng.random() < 0.25:
+    crowded = rng.random() < 0.25
+    if crowded:
         sheet = np.maximum(sheet, neighbours(shape, corner, box, thickness, rng))
     paper, lines = printed(np.array(supports[support], float), shape, rng, plain=board)
     paper *= 1 + 0.05 * (noise(shape, rng.uniform(1, 3), rng) - 0.5)[..., None]
@@ -151,7 +152,7 @@ def camera(digit, label, rng):
     if rng.random() < 0.15:
         image, more = close_by(image, corner, rng), ("close by",)
     elif rng.random() < 0.6:
-        image, more = shot(image, corner, rng)
+        image, more = shot(image, corner, rng, table=not crowded)
     else:
         more = ()
     return developed(image, rng), (*traits, *more), ink
@@ -281,14 +282,17 @@ def close_by(image, corner, rng):
     return image.crop([round(np.clip(edges[i], 0, image.size[i % 2])) for i in range(4)])
 
 
-def shot(image, corner, rng):
-    """Return the sheet as a camera sees it that is not held straight, perhaps with a table."""
+def shot(image, corner, rng, *, table):
+    """Return the sheet as a camera sees it that is not held straight, perhaps with a table.
+
+    There is none around a sheet that cuts digits off: the camera does that, the writer does not.
+    """
     width, height = image.size
     top, left, tall, wide = corner
     free = min(top, left, height - top - tall, width - left - wide)
     traits = ["tilted"]
     canvas, offset = image, 0
-    if rng.random() < 0.45:
+    if table and rng.random() < 0.45:
         offset = round(rng.uniform(0.03, 0.3) * min(image.size))
         colour = np.array(TABLES[rng.integers(len(TABLES))], float)
         shape = (height + 2 * offset, width + 2 * offset)
@@ -296,8 +300,8 @@ def shot(image, corner, rng):
             noise(shape, rng.uniform(1, 6), rng) * 0.3
             + noise((shape[0], 4), 9, rng).mean(1)[:, None] * 0.3
         )
-        table = np.clip(colour * (0.6 + grain)[..., None], 0, 255).astype(np.uint8)
-        canvas = Image.fromarray(table)
+        wood = np.clip(colour * (0.6 + grain)[..., None], 0, 255).astype(np.uint8)
+        canvas = Image.fromarray(wood)
         canvas.paste(image, (offset, offset))
         traits.append("table around it")
         free += offset

@@ -356,17 +356,24 @@ def trace_digit(image, side, thickness, rng):
         Of the pen, as a share of the side; None: about its own, a little thinner or thicker.
     """
     big = Image.fromarray(image).resize((112, 112), Image.Resampling.BICUBIC)
-    if thickness is None:
+    line = None if thickness is None else thin(np.asarray(big) > 110)
+    if line is None or _lost(line, np.asarray(big)):
         shares = np.asarray(big.resize((side, side), Image.Resampling.BICUBIC), np.float32) / 255
         level, edge = rng.uniform(0.3, 0.58), rng.uniform(0.1, 0.4)
         return np.clip((shares - level) / edge + 0.5, 0, 1)
-    line = thin(np.asarray(big) > 110)
     dots = Image.fromarray((line * 255).astype(np.uint8)).resize((side, side), Image.Resampling.BOX)
     # The line, blurred to the pen's width and cut at the level that stands half of it away.
     blur = max(thickness * side / 2, side / 112)
     blurred = np.asarray(dots.filter(ImageFilter.GaussianBlur(blur)), np.float32)
     level = np.percentile(blurred[blurred > 4], 75) if (blurred > 4).any() else 1
     return np.clip(blurred / level * 1.6 - 0.5, 0, 1)
+
+
+def _lost(line, ink):
+    """Tell whether a line no longer shows the digit: its loop was a blot, or a stroke was faint."""
+    image = Image.fromarray((line * 255).astype(np.uint8))
+    near = np.asarray(image.filter(ImageFilter.BoxBlur(14))) > 0  # 3.5 of MNIST's pixels
+    return ((ink > 60) & ~near).sum() > 8
 
 
 def thin(mask):

@@ -248,6 +248,51 @@ def test_a_1_that_fills_the_picture_is_no_printed_line(client):
     assert ends[-1] - ends[0] >= 18
 
 
+def test_lines_are_dropped_where_the_digit_fills_the_picture(client):
+    pencil = Image.fromarray(on_paper(ink_of(0, side=360, thickness=0.04), colour=120))
+    left, top, right, bottom = ImageChops.invert(pencil).getbbox()
+    pencil = pencil.crop((left - 8, top - 8, right + 8, bottom + 8))
+    expected, _ = seen(client, file_of(pencil))
+    lines = ruled(500, 60, squared=True, colour=170).crop((0, 0, *pencil.size))
+    sheet = ImageChops.darker(lines, pencil)
+
+    assert likeness(seen(client, file_of(sheet))[0], expected) > 0.9
+
+
+def test_a_1_on_squared_paper_is_no_printed_line(client):
+    sheet = ruled(400, 50, squared=True, colour=190)
+    ImageDraw.Draw(sheet).line([(215, 50), (208, 350)], fill=40, width=6)
+
+    pixels, picture = seen(client, file_of(sheet))
+
+    np.testing.assert_allclose(picture["box"], [205, 50, 13, 300], atol=12)
+    assert np.ptp(np.flatnonzero(pixels.max(1) > 100)) >= 18
+
+
+@pytest.mark.parametrize("label", [0, 6, 8])
+def test_the_broadest_strokes_of_a_drawing_are_kept_whole(client, label):
+    ink = ink_of(label, thickness=0.075)
+    rows, columns = np.flatnonzero(ink.max(1) > 0.5), np.flatnonzero(ink.max(0) > 0.5)
+
+    _, picture = seen(client, file_of(Image.fromarray(on_paper(ink)).crop((15, 15, 185, 185))))
+
+    box = [columns[0] - 15, rows[0] - 15, np.ptp(columns) + 1, np.ptp(rows) + 1]
+    np.testing.assert_allclose(picture["box"], box, atol=4)
+
+
+def test_a_lit_sheet_on_a_dark_table_is_no_ink(client):
+    picture = Image.new("L", (300, 400), 40)
+    picture.paste(Image.new("L", (180, 300), 200), (60, 50))
+    one = Image.fromarray(on_paper(ink_of(1, thickness=0.02), 200, 20)).crop((30, 0, 170, 200))
+    picture.paste(one, (80, 100))
+    expected, _ = seen(client, file_of(one))
+
+    pixels, what = seen(client, file_of(picture))
+
+    assert what["inverted"]
+    assert likeness(pixels, expected) > 0.8
+
+
 @pytest.mark.mnist
 def test_all_of_mnists_test_images_pass_unchanged(client, registry, mnist_test):
     images = mnist_test.pixels.reshape(-1, 28, 28)
