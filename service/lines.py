@@ -21,6 +21,7 @@ WIDEST = 0.045  # of the picture's longer side
 NEARLY = 0.9  # as good as a row itself is the next one
 SURE = 3  # lines side by side are no strokes
 UNLIKE = 1.6  # times as much ink as the others is no line of theirs
+SHORT = 0.85  # of their length: is shorter than they are
 LEAST_BLOCKS = 4  # that must be seen of a line
 APART = 3  # pixels from one line to the next, at least
 DARKER = 1.5  # times as strong as the line: is ink, even along it
@@ -86,15 +87,21 @@ def _blocks(values: Any) -> Any:
 
 
 def _is_stroke(line: Line, lines: list[Line], strength: Floats) -> bool:
-    """Tell whether a line has more ink than those beside it, and ends within the picture."""
+    """Tell whether a line has more ink than those beside it, and ends before they do."""
     if len(lines) < SURE:
         return False
     ink = np.median([other.strength * other.width for other in lines])
     if line.strength * line.width < UNLIKE * ink:
         return False
+    usual = np.median([_length(other, strength) for other in lines])
+    return bool(_length(line, strength) < SHORT * usual)
+
+
+def _length(line: Line, strength: Floats) -> int:
+    """Return how many blocks there are from where a line is first seen to where it is last."""
     band = _band(strength.shape, line.row, line.slope, line.width // 2 + 2)
     along = _blocks(strength[band, np.arange(strength.shape[1])].max(axis=0)).mean(axis=-1)
-    return bool(min(along[:2].max(), along[-2:].max()) < line.strength / 2)
+    return int(np.ptp(np.flatnonzero(along > line.strength / 2)))
 
 
 def _lines(strength: Floats, free: Pixels) -> list[Line]:

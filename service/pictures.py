@@ -25,8 +25,10 @@ SMALL = 32  # of what tells whether ink or paper is lighter
 ROOM = 0.85  # of the digit's size: from its middle to the edge of the second look
 FINE_STROKE, BROAD_STROKE = 1 / 10, 1 / 3  # of the longer side: strokes are narrower
 LIKE = 0.7  # as wide and as strong as a stroke is a line that may be one
+LONG, GOOD = 2.0, 0.3  # times a digit's size and score: a printed line has more, and has less
 STROKES = 4  # how many of the digit's strokes side by side are taken for paper
 WHOLE = 0.5  # of a stroke's score: what has so much and contains the stroke is the digit it is of
+AROUND = 2.0  # times as good a digit is what runs around the free paper between its strokes
 CLEAR = 0.7  # of lightness: more leaves no doubt which is ink and which paper
 FAIR = 0.25  # of the paper's own score as a digit: ink upon it has so much
 UNDER_INK = 0.1  # of its own pixels: what has so little ink of the other kind on it is paper
@@ -64,6 +66,19 @@ class Sight(NamedTuple):
             and own.worth > WHOLE * others.worth
             and own.strength > LIKE * others.strength
             and bool(own.mask[others.mask].mean() > 0.9)
+        )
+
+    def surrounds(self, other: "Sight") -> bool:
+        """Tell whether `other` is what this digit, cut close to its ink, leaves free of ink."""
+        own, others = self.digit, other.digit
+        return (
+            self.light != other.light
+            and own.at_edge
+            and own.worth > AROUND * others.worth
+            and own.left <= others.left
+            and own.top <= others.top
+            and own.right >= others.right
+            and own.bottom >= others.bottom
         )
 
     def lies_under(self, other: "Sight") -> bool:
@@ -154,6 +169,7 @@ def _look(image: Image.Image) -> Sight:
     if not sights:
         raise _blank()
     best = max(sights, key=lambda sight: sight.score)
+    best = next((sight for sight in sights if sight.surrounds(best)), best)
     # Where strokes are broad, the look for fine ones sees the narrowest parts of them.
     wholes = [sight for sight in sights if sight.contains(best)]
     return max(wholes, key=lambda sight: sight.digit.worth * sight.digit.mask.sum())
@@ -163,12 +179,14 @@ def _digits(ink: Ink, stoutest: float) -> Iterator[Digit]:
     """Yield what may be the digit in the ink of a whole picture: without its lines, and with."""
     cleaned = without_lines(ink)
     digit = find_digit(cleaned.ink, stoutest=stoutest)
+    lined = find_digit(ink, stoutest=stoutest) if cleaned.doubtful else None
+    if digit and lined and lined.size > LONG * digit.size and digit.score > GOOD * lined.score:
+        yield digit  # a line that is so much longer is no stroke of it
+        return
     if digit and not any(_is_stroke(line, digit) for line in cleaned.doubtful):
         yield digit
-    if cleaned.doubtful:
-        digit = find_digit(ink, stoutest=stoutest)
-        if digit:
-            yield digit
+    if lined:
+        yield lined
 
 
 def _is_stroke(line: Line, digit: Digit) -> bool:
