@@ -52,17 +52,22 @@ class Reading(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """A digit that was seen in a picture; whether its ink is lighter than the paper."""
+    """A digit that was seen in a picture; whether its ink is lighter than the paper.
+
+    `lined` tells whether printed lines may be in it.
+    """
 
     score: float
     digit: Digit
     light: bool
+    lined: bool
 
     def contains(self, other: "Sight") -> bool:
         """Tell whether `other` is a stroke, or less, of this digit."""
         own, others = self.digit, other.digit
         return (
             self.light == other.light
+            and not self.lined
             and own.worth > WHOLE * others.worth
             and own.strength > LIKE * others.strength
             and bool(own.mask[others.mask].mean() > 0.9)
@@ -160,9 +165,9 @@ def _look(image: Image.Image) -> Sight:
         (round(BROAD_STROKE * COARSE), 3.0, 0.33, 0.9),
     ):
         for is_light in (False, True):
-            for digit in _digits(find_ink(picture, window, light=is_light), stoutest):
+            for digit, lined in _digits(find_ink(picture, window, light=is_light), stoutest):
                 believed = weight * (1 + trust * (light if is_light else -light))
-                sights.append(Sight(digit.score * believed, digit, is_light))
+                sights.append(Sight(digit.score * believed, digit, is_light, lined))
     sights = [sight for sight in sights if sight.score >= LEAST_SCORE]
     if abs(light) < CLEAR:
         sights = [sight for sight in sights if not any(sight.lies_under(ink) for ink in sights)]
@@ -172,21 +177,22 @@ def _look(image: Image.Image) -> Sight:
     best = next((sight for sight in sights if sight.surrounds(best)), best)
     # Where strokes are broad, the look for fine ones sees the narrowest parts of them.
     wholes = [sight for sight in sights if sight.contains(best)]
-    return max(wholes, key=lambda sight: sight.digit.worth * sight.digit.mask.sum())
+    return max(wholes, key=lambda sight: sight.digit.worth * sight.digit.mask.sum(), default=best)
 
 
-def _digits(ink: Ink, stoutest: float) -> Iterator[Digit]:
+def _digits(ink: Ink, stoutest: float) -> Iterator[tuple[Digit, bool]]:
     """Yield what may be the digit in the ink of a whole picture: without its lines, and with."""
     cleaned = without_lines(ink)
     digit = find_digit(cleaned.ink, stoutest=stoutest)
     lined = find_digit(ink, stoutest=stoutest) if cleaned.doubtful else None
     if digit and lined and lined.size > LONG * digit.size and digit.score > GOOD * lined.score:
-        yield digit  # a line that is so much longer is no stroke of it
-        return
-    if digit and not any(_is_stroke(line, digit) for line in cleaned.doubtful):
-        yield digit
+        lined = None  # a line that is so much longer is no stroke of it
+    elif digit and any(_is_stroke(line, digit) for line in cleaned.doubtful):
+        digit = None
+    if digit:
+        yield digit, False
     if lined:
-        yield lined
+        yield lined, True
 
 
 def _is_stroke(line: Line, digit: Digit) -> bool:
