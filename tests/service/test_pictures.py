@@ -269,6 +269,19 @@ def test_a_1_on_squared_paper_is_no_printed_line(client):
     assert np.ptp(np.flatnonzero(pixels.max(1) > 100)) >= 18
 
 
+@pytest.mark.parametrize("squared", [False, True])
+def test_the_margin_line_of_a_sheet_is_no_digit(client, squared):
+    three = Image.fromarray(on_paper(ink_of(3, thickness=0.025), colour=90))
+    expected, _ = seen(client, file_of(three))
+    sheet = ruled(400, 40, squared=squared, colour=190)
+    ImageDraw.Draw(sheet).line([(140, 0), (140, 400)], fill=110, width=3)
+    sheet.paste(ImageChops.darker(sheet.crop((160, 100, 360, 300)), three), (160, 100))
+    picture = Image.new("L", (460, 460), 60)
+    picture.paste(sheet, (30, 30))
+
+    assert likeness(seen(client, file_of(picture))[0], expected) > 0.7
+
+
 @pytest.mark.parametrize("label", [0, 6, 8])
 def test_the_broadest_strokes_of_a_drawing_are_kept_whole(client, label):
     ink = ink_of(label, thickness=0.075)
