@@ -46,6 +46,8 @@ def predictor() -> Predictor:
 
 def _decode(content: Content, rows: Rows) -> Batch:
     batch = decode_readable(content, rows)
+    if not content.query:
+        return batch
     return batch._replace(options=text_options(content.query) | batch.options)
 
 
