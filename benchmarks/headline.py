@@ -80,7 +80,7 @@ def free_port() -> int:
 
 
 def wait_until_ready(port: int, up: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
+    for _ in range(3000):  # the first training takes minutes where others have the cores
         with contextlib.suppress(OSError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz")
             return

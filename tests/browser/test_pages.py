@@ -10,6 +10,7 @@ PAGES = {
     "/": "#bars li",
     "/jobs": "#rows tr",
     "/jobs/{job}": "#loss svg",
+    "/sweeps/{sweep}": "#plot polyline",
     "/models": "#models a",
     "/models/digits": "#versions tr",
     "/models/digits/versions/1": "#confusion table",
@@ -17,11 +18,19 @@ PAGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def sweep(stack):
+    """The id of a sweep of two trials."""
+    base = {"model": "swept", "dataset": "digits", "epochs": 2}
+    body = {"base": base, "grid": {"optimizer.learning_rate": [0.003, 0.03]}, "publish": False}
+    return stack.client.post("/api/v1/sweeps", json=body).json()["id"]
+
+
 @pytest.fixture
-def visit(stack, open_page):
+def visit(stack, sweep, open_page):
     def one(path, **options):
-        job = stack.client.get("/api/v1/jobs").json()["jobs"][0]["id"]
-        page = open_page(stack.url + path.format(job=job), **options)
+        job = stack.client.get("/api/v1/jobs?model=digits").json()["jobs"][0]["id"]
+        page = open_page(stack.url + path.format(job=job, sweep=sweep), **options)
         page.wait_for_selector(PAGES[path])
         return page
 
