@@ -3,18 +3,20 @@
 gthread takes a thread as soon as the first bytes of a request are there, and the thread waits for
 the rest: two dozen clients that send a byte a minute hold all threads. Here the event loop gathers
 the beginning of each request. Most are whole then, and their thread waits for nothing. Larger ones
-may be read in at most half of the threads, each for a limited time. Nor does it wait for who does
-not take an answer, or does not end a connection after the last one.
+may be read in at most half of the threads, each for a limited time; and at most half wait for
+clients that do not take their answers. Nobody waits for who does not end a connection.
 
 Told to stop, gunicorn's worker leaves its listening socket open until its last request is answered,
 and whoever connects meanwhile is reset. This one answers all who have connected, then refuses.
 """
 
+import fcntl
 import itertools
 import select
 import selectors
 import signal
 import socket
+import termios
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -31,10 +33,11 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from service.arrivals import GATHERED, SECONDS_TO_BEGIN, Arrival, RequestBody
 from service.gunicorn_errors import error_bytes
 from service.outbox import Outbox
-from service.settings import Settings
+from service.settings import DRAIN_BYTES, Settings
 
 SECONDS_TO_END = 60.0  # until the rest has come, which a thread reads
 SECONDS_TO_TAKE = 60.0  # until the client has taken an answer, or each part of one that goes on
+SECONDS_TO_SEEM_SLOW = 2.0  # with part of the answer unsent: then half of the threads may wait so
 SECONDS_TO_PART = 2.0  # until the client has ended a connection after its last answer
 RETRY_AFTER = 1  # seconds
 # Never refused: who asks would take a service that is busy for a dead one.
@@ -73,6 +76,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.large: dict[TConn, float] = {}  # those that threads read, and until when
         self.large_waiting: deque[TConn] = deque()  # those that wait for such a thread
         self.parting: dict[TConn, float] = {}  # those whose last answer is out, and until when
+        self.answering: dict[TConn, float] = {}  # those that threads have, since when
         self.busy = 0  # requests that threads have, or that wait for one
 
     # --- The end ---
@@ -252,6 +256,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             # Its thread reads an end of the body; one that is past reading notices nothing.
             with suppress(OSError):
                 conn.sock.shutdown(socket.SHUT_RD)
+        self.give_up_slow_takers(now)
         for conn in _late(self.parting.items(), now):
             self.end_parting(conn)
         for conn in _late(((conn, came.deadline) for conn, came in self.arriving.items()), now):
@@ -262,6 +267,16 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
                 self.refuse(conn, 408, "Request Timeout", detail)
             else:
                 self.drop(conn)
+
+    def give_up_slow_takers(self, now: float) -> None:
+        """End the oldest answers that wait for their clients, where those hold too many threads."""
+        since = now - SECONDS_TO_SEEM_SLOW
+        begun = _late(list(self.answering.items()), since)
+        slow = [conn for conn in begun if _has_unsent(conn.sock)]
+        for conn in slow[: max(len(slow) - self.most_large, 0)]:
+            self.wsgi.extensions["requests"].happened("refused request", "answer not taken")
+            with suppress(OSError):  # its thread meets a broken pipe
+                conn.sock.shutdown(socket.SHUT_RDWR)
 
     def refuse_as_one_too_many(self, conn: TConn) -> None:
         """Answer 429."""
@@ -284,24 +299,33 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         A client that does not take its answer is given up.
         """
         conn.sock.settimeout(SECONDS_TO_TAKE)
+        reader = req.body.reader
+        if isinstance(reader, LengthReader) and reader.length > DRAIN_BYTES:
+            req.force_close()  # nobody reads it to its end
         begun, conn.begun = conn.begun, None
         if begun is not None:
-            if not isinstance(req.body.reader, LengthReader):
+            if not isinstance(reader, LengthReader):
                 return False  # two ways to read where it ends: none is right
-            req.body = BufferedReader(RequestBody(begun, req.body.reader.length, conn.sock))
+            req.body = BufferedReader(RequestBody(begun, reader.length, conn.sock))
+        self.answering[conn] = time.monotonic()
         try:
             return super().handle_request(req, conn)
         except TimeoutError:
             self.wsgi.extensions["requests"].happened("refused request", "answer not taken")
             return False
+        finally:
+            self.answering.pop(conn, None)
 
     def send_rest(self, conn: TConn, rest: bytes, goes_on: bool) -> bool:
         """Send what the system did not take at once; return whether the connection goes on."""
         conn.sock.settimeout(SECONDS_TO_TAKE)
+        self.answering[conn] = time.monotonic()
         try:
             conn.sock.sendall(rest)
         except OSError:
             return False
+        finally:
+            self.answering.pop(conn, None)
         return goes_on
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
@@ -318,3 +342,12 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
 def _late(deadlines: Iterable[tuple[TConn, float]], now: float) -> list[TConn]:
     """Return those whose deadline is over, of `deadlines` from the first to the last."""
     return [conn for conn, _ in itertools.takewhile(lambda one: one[1] <= now, deadlines)]
+
+
+def _has_unsent(sock: socket.socket) -> bool:
+    """Tell whether something lies in a socket that its peer has not taken."""
+    try:
+        unsent = fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4))
+    except (OSError, ValueError):  # it was closed, or the system cannot tell
+        return False
+    return any(unsent)

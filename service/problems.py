@@ -21,14 +21,12 @@ from nncore.errors import (
 )
 from nncore.logs import with_fields
 from service.error_shapes import Fault, family_of, write
+from service.settings import DRAIN_BYTES
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = "5"
 
-# What a large upload may still send before the connection is closed on it: a client that writes
-# its whole body before it reads would otherwise see a reset instead of the answer.
-DRAIN_BYTES = 256 * 2**20
 DRAIN_STEP = 2**20
 
 
@@ -164,6 +162,8 @@ def _drain_refused(response: Response) -> Response:
 
 def _drain() -> None:
     stream, left = request.environ["wsgi.input"], DRAIN_BYTES
+    if (request.content_length or 0) > left:
+        return  # it would not come to an end
     with contextlib.suppress(Exception):  # what is wrong with it was told already
         while left > 0 and stream.read(DRAIN_STEP):
             left -= DRAIN_STEP

@@ -8,6 +8,10 @@ from pathlib import Path
 from nncore import telemetry
 from nncore.logs import FORMATS
 
+# What a large upload may still send before the connection is closed on it: a client that writes
+# its whole body before it reads would otherwise see a reset instead of the answer.
+DRAIN_BYTES = 256 * 2**20
+
 
 class SettingsError(ValueError):
     """A variable of the environment holds what it must not."""

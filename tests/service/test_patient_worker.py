@@ -4,6 +4,7 @@ import contextlib
 import resource
 import selectors
 import socket
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -187,6 +188,38 @@ def test_a_client_that_does_not_take_its_answer_is_given_up(worker, arrive, monk
 
     assert worker.handle(conn) is False
     assert requests.events("refused request") == {("answer not taken",): 1}
+
+
+def test_of_clients_that_do_not_take_their_answers_half_the_threads_wait_at_most(worker, arrive):
+    answering = [arrive(SMALL) for _ in range(worker.most_large + 1)]
+    for i, (conn, _) in enumerate(answering):
+        worker.answering[conn] = time.monotonic() - 60 + i
+        conn.sock.send(b"the beginning")
+
+    worker.murder_pending()
+
+    ended = [has_ended(client) for _, client in answering]
+    assert ended == [True, *[False] * worker.most_large]
+
+
+def test_answers_that_are_taken_may_take_long(worker, arrive):
+    answering = [arrive(SMALL) for _ in range(worker.most_large + 1)]
+    for conn, _ in answering:
+        worker.answering[conn] = time.monotonic() - 60
+
+    worker.murder_pending()
+
+    assert not any(has_ended(client) for _, client in answering)
+
+
+def has_ended(client):
+    """Tell whether a connection ends behind what has come."""
+    client.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while client.recv(1000):
+            pass
+        return True
+    return False
 
 
 def test_a_body_that_does_not_come_in_time_is_given_up(worker, arrive, monkeypatch):
