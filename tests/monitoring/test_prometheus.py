@@ -103,7 +103,7 @@ def _predict(stack, model):
 
 
 def _send_no_http(stack):
-    with socket.create_connection(("127.0.0.1", stack.port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", stack.port), 60) as connection:
         connection.sendall(b"this is not HTTP\r\n\r\n")
         connection.recv(1)
 
