@@ -7,6 +7,7 @@ python -m benchmarks.store versions       what 10 and what 10,000 versions cost
 python -m benchmarks.store shadows        what a version that looks on costs
 python -m benchmarks.store challengers    50 trainings that differ from the live one by their seed
 python -m benchmarks.store shuffled       50 trainings on shuffled labels
+python -m benchmarks.store bucket         the store in a bucket, whose server goes and comes
 """
 
 import os
@@ -28,10 +29,13 @@ import numpy as np
 from benchmarks.machine import machine
 from nncore.aliases import LIVE
 from nncore.config import TrainConfig
+from nncore.model_objects import ALL_NUMBERS
+from nncore.object_store import Store, open_store
 from nncore.registry import Registry
 from nncore.training import Examples, ignore
 from service.served import ServedModels
 from tests.conftest import publish
+from tests.s3_server import S3Server, blink
 from tests.stack import Stack
 from tests.store_trials import (
     MODEL,
@@ -41,6 +45,7 @@ from tests.store_trials import (
     promote_under_load,
     publish_and_be_killed,
     publish_at_once,
+    publish_in_bucket_and_be_killed,
     wrong_answers,
 )
 from worker import datasets
@@ -112,6 +117,73 @@ def show_shuffled(folder: Path) -> None:
     show_judged("labels shuffled", judged(folder, load_mnist(), shuffled))
 
 
+def show_bucket(folder: Path) -> None:
+    server = S3Server()
+    os.environ.update(server.environ)
+    try:
+        show_bucket_published(server, folder)
+        show_bucket_served(server, folder)
+        show_bucket_costs(server, folder)
+    finally:
+        server.end()
+
+
+def show_bucket_published(server: S3Server, folder: Path) -> None:
+    store = open_store(server.store_url("published"), str(folder / "cache"))
+    seen = publish_at_once(store, workers=2, each=50, disturb=lambda: blink(server, 10))
+    print(
+        f"100 published by two processes, the server stopped 10 times: {len(set(seen.numbers))} "
+        f"numbers, {len(Registry(store).versions(MODEL))} versions; {seen.polls:,} polls saw "
+        f"{len(seen.errors)} that could not be loaded"
+    )
+    counts = publish_in_bucket_and_be_killed(Registry(store), store)
+    print(f"killed before each change of the bucket: {dict(counts)}, never between")
+
+
+def show_bucket_served(server: S3Server, folder: Path) -> None:
+    environ = {"INKWELL_STORE": server.store_url("served"), "INKWELL_CACHE": str(folder / "c")}
+    stack = Stack(folder, INKWELL_WEB_WORKERS="2", **server.environ, **environ)
+    registry = Registry(open_store(environ["INKWELL_STORE"], str(folder / "mine")))
+    publish(registry)
+    publish(registry, seed=1, live=False)
+    try:
+        stack.start_service()
+        stop = threading.Event()
+        with ThreadPoolExecutor(2) as pool:
+            predicting = [pool.submit(predict_until, stack.url, stop) for _ in range(2)]
+            time.sleep(3)
+            blink(server, 5, away=3)
+            server.freeze()
+            time.sleep(10)
+            server.thaw()
+            stop.set()
+            answers = [answer for future in predicting for answer in future.result()]
+    finally:
+        stack.stop()
+    failed = [answer for answer in answers if answer.status != 200]
+    slowest = max(answer.ended - answer.began for answer in answers)
+    print(
+        f"served while the server was stopped 5 times for 3 s and frozen for 10: {len(answers):,} "
+        f"answers, {len(failed)} failed, the slowest took {1000 * slowest:.0f} ms"
+    )
+
+
+def show_bucket_costs(server: S3Server, folder: Path) -> None:
+    print("| median | 10 versions | 1,000 versions |\n| --- | --- | --- |")
+    costs = []
+    for versions in (10, 1000):
+        store = open_store(server.store_url(f"cost-{versions}"), str(folder / "cache"))
+        registry = with_versions(store, 2)
+        manifest = store.read(f"models/{MODEL}/versions/{ALL_NUMBERS - 1:012d}.json")
+        for number in range(3, versions + 1):
+            place = f"{ALL_NUMBERS - number:012d}"
+            store.write(f"models/{MODEL}/versions/{place}.json", manifest)
+            store.write(f"models/{MODEL}/numbers/{place}", b"")
+        costs.append(measured(registry, 20))
+    for name in costs[0]:
+        print(f"| {name} | {costs[0][name]:.3f} ms | {costs[1][name]:.3f} ms |")
+
+
 def show_judged(name: str, found: Iterator[tuple[bool, float]]) -> None:
     verdicts = list(found)
     gains = [gain for promoted, gain in verdicts if promoted]
@@ -121,7 +193,7 @@ def show_judged(name: str, found: Iterator[tuple[bool, float]]) -> None:
     )
 
 
-def with_versions(folder: Path, count: int) -> Registry:
+def with_versions(folder: Store, count: int) -> Registry:
     """Return a registry in which so many small networks were published; the first is live."""
     registry = Registry(folder)
     for seed in range(count):
@@ -173,6 +245,10 @@ def cost_of(store: Path, versions: int, rounds: int = 200) -> dict[str, float]:
     for number in range(3, versions + 1):
         shutil.copytree(folder / "1", folder / str(number), copy_function=os.link)
     (folder.parent / ".latest").write_text(f"{versions}\n")
+    return measured(registry, rounds)
+
+
+def measured(registry: Registry, rounds: int) -> dict[str, float]:
     served, turns = ServedModels(registry), cycle((2, 1))
     return {
         "live look-up at a request": median_ms(lambda: served.get(MODEL, LIVE), 10 * rounds),
@@ -241,6 +317,7 @@ PARTS = {
     "shadows": show_shadows,
     "challengers": show_challengers,
     "shuffled": show_shuffled,
+    "bucket": show_bucket,
 }
 
 

@@ -48,13 +48,15 @@ def doctor(settings: Settings, as_json: bool) -> None:
 
 def _machine(settings: Settings) -> Iterator[Finding]:
     yield _store(settings)
-    if settings.store.is_dir():
+    if settings.store.is_dir() and not settings.bucket:
         yield _disk(settings)
     yield _token(settings)
     yield _blas(settings)
 
 
 def _store(settings: Settings) -> Finding:
+    if settings.bucket:  # which the service can reach, or else it has no model
+        return Finding("store", GOOD, settings.bucket)
     store = settings.store.absolute()
     if not store.is_dir():
         advice = "`inkwell up` makes it; INKWELL_STORE names another"

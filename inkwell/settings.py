@@ -19,9 +19,13 @@ class SettingsError(InkwellError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says about where the service is and how to start it."""
+    """What the environment says about where the service is and how to start it.
+
+    Where the store is a `bucket`, `store` is the folder of what is this machine's own all the same.
+    """
 
     store: Path = Path("./var")
+    bucket: str | None = None
     redis_url: str | None = None
     host: str = "127.0.0.1"
     port: int = 8000
@@ -42,8 +46,11 @@ class Settings:
         """
         host = environ.get("INKWELL_HOST") or cls.host
         port = _port(environ.get("INKWELL_PORT") or str(cls.port))
+        store = environ.get("INKWELL_STORE") or str(cls.store)
+        bucket = store if "://" in store else None
         return cls(
-            store=Path(environ.get("INKWELL_STORE") or cls.store),
+            store=cls.store if bucket else Path(store),
+            bucket=bucket,
             redis_url=environ.get("INKWELL_REDIS_URL") or None,
             host=host,
             port=port,
@@ -73,7 +80,7 @@ class Settings:
         return self.admin_token or self._stored_token() or self.predict_token
 
     def _stored_token(self) -> str | None:
-        if not self._url_is_local():
+        if self.bucket or not self._url_is_local():
             return None
         try:
             return self.token_file.read_text().strip() or None
@@ -94,7 +101,7 @@ class Settings:
             # The processes run in another folder, so a relative path would lead elsewhere.
             environ["INKWELL_MNIST_DIR"] = str(Path(mnist).absolute())
         return environ | {
-            "INKWELL_STORE": str(self.store.absolute()),
+            "INKWELL_STORE": self.bucket or str(self.store.absolute()),
             "INKWELL_REDIS_URL": redis_url,
             "INKWELL_HOST": self.host,
             "INKWELL_PORT": str(self.port),

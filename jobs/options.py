@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from nncore.config import TrainConfig
 from nncore.errors import ConfigError, FieldError
+from nncore.object_store import Store
 from nncore.resolve import resolve
 from nncore.specs import MAX_ERRORS, escape, from_json, require_number, run_checks, unknown, wrong
 
@@ -55,7 +55,7 @@ class JobOptions:
             require_number("memory_limit_mb", limit, at_least=1, at_most=MAX_MEMORY_MB)
 
 
-def read_job(body: Mapping[str, Any], store: Path) -> tuple[TrainConfig, JobOptions]:
+def read_job(body: Mapping[str, Any], store: Store) -> tuple[TrainConfig, JobOptions]:
     """Return what a body asks for: a TrainConfig's keys, and beside them those of JobOptions.
 
     `store` has the versions and data sets that the body may name.

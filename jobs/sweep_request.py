@@ -4,11 +4,11 @@ import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from jobs.options import read_job
 from nncore.errors import ConfigError, FieldError
+from nncore.object_store import Store
 from nncore.resolve import resolve
 from nncore.specs import describe, escape, from_json, require_number, run_checks, unknown, wrong
 
@@ -118,7 +118,7 @@ class SweepRequest:
         require_number("seed", self.seed, at_least=0, below=2**32)
 
 
-def read_sweep(body: object, store: Path) -> SweepRequest:
+def read_sweep(body: object, store: Store) -> SweepRequest:
     """Return the sweep that a body asks for, its base whole.
 
     Each value is tried alone in the base; that some do not go together shows when they meet.
@@ -185,7 +185,7 @@ def _samples(values: Any) -> list[tuple[str, Any]]:
     return [(f"/{i}", value) for i, value in enumerate(values)]
 
 
-def _try(store: Path, whole: dict[str, Any], name: str, value: Any, pointer: str) -> None:
+def _try(store: Store, whole: dict[str, Any], name: str, value: Any, pointer: str) -> None:
     if name == "preset":
         raise wrong(pointer, "A preset belongs into the base; what it stands for can be tried.")
     if name == "start_from" and isinstance(value, str):

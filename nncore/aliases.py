@@ -7,24 +7,19 @@ between, the file tells it. A file with a bare number, written by hand, will do 
 
 import hashlib
 import json
-import os
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from nncore.durable import replace_file
 from nncore.errors import AliasMovedError, ConfigError, CorruptVersionError
 from nncore.manifest import now
-from nncore.model_folder import ModelFolder, Stamp
-from nncore.names import is_alias_name
+from nncore.model_folder import Noted, Stamp
+from nncore.model_objects import StoredModel
 from nncore.targets import Target, is_version
 
 LIVE = "live"
 PREVIOUS = "previous"  # what `live` named before; it has no file of its own
-HISTORY_FILE = "history.jsonl"
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class Move:
             at=str(values.get("at", "")),
             reason=str(values.get("reason", "")),
             actor=str(values.get("actor", "")),
-            tag=hashlib.sha256(content).hexdigest()[:32],
+            tag=_tag(content),
         )
 
     @property
@@ -88,6 +83,11 @@ class Move:
             **(self.origin.to_json("from_") if self.origin else {}),
         }
 
+    def noted(self) -> Noted:
+        """Return it as it is kept: a line, and a name that no other move has."""
+        line = json.dumps(self.line()).encode() + b"\n"
+        return Noted(f"{self.at}-{_tag(line)}", line)
+
 
 def anything(tag: str | None) -> bool:
     """Accept that an alias be moved, wherever it stands."""
@@ -95,11 +95,10 @@ def anything(tag: str | None) -> bool:
 
 
 class Aliases:
-    """The aliases of one model, in the folder ``aliases`` of its own, which need not exist yet."""
+    """The aliases of one model."""
 
-    def __init__(self, model: ModelFolder) -> None:
+    def __init__(self, model: StoredModel) -> None:
         self._model = model
-        self._folder = model.path / "aliases"
 
     def last(self, alias: str) -> Move:
         """Return the last move of `alias`. Raises CorruptVersionError."""
@@ -107,13 +106,8 @@ class Aliases:
             live = self.last(LIVE)
             origin = Target(live.origin.version) if live.origin else None
             return Move(PREVIOUS, origin, at=live.at, tag=live.tag)
-        try:
-            content = (self._folder / alias).read_bytes()
-        except FileNotFoundError:
-            return Move(alias)
-        except IsADirectoryError:
-            content = b"a folder"
-        return Move.parse(alias, content)
+        content = self._model.alias(alias)
+        return Move(alias) if content is None else Move.parse(alias, content)
 
     def get(self, alias: str) -> int | None:
         """Return the number that `alias` stands for, or None. Raises CorruptVersionError."""
@@ -128,11 +122,10 @@ class Aliases:
 
     def all(self) -> dict[str, int]:
         """Return every alias with its number, sorted by name; files that hold none are no alias."""
-        if not self._folder.is_dir():
-            return {}
-        names = sorted({PREVIOUS, *filter(is_alias_name, os.listdir(self._folder))})
-        numbers = {name: self.readable(name).to for name in names}
-        return {name: number for name, number in numbers.items() if number is not None}
+        moves = self._moves()
+        if LIVE in moves and (before := moves[LIVE].origin):
+            moves[PREVIOUS] = Move(PREVIOUS, Target(before.version))
+        return {name: move.to for name, move in sorted(moves.items()) if move.to is not None}
 
     def naming(self, version: int) -> list[str]:
         """Return the aliases that name a version: alone, with others, or as what looks on."""
@@ -141,11 +134,7 @@ class Aliases:
 
     def stamp(self, alias: str) -> Stamp | None:
         """Return what changes whenever `alias` moves, or None where there is none: one stat."""
-        try:
-            status = os.stat(f"{self._folder}/{LIVE if alias == PREVIOUS else alias}")
-        except FileNotFoundError:
-            return None
-        return status.st_mtime_ns, status.st_ino
+        return self._model.alias_stamp(LIVE if alias == PREVIOUS else alias)
 
     def move(
         self,
@@ -163,7 +152,8 @@ class Aliases:
         alias, target, reason, actor
             As they will stand in the history.
         accept : callable
-            Asked with the tag of the alias's last move, while no other process can move it.
+            Asked with the tag of the alias's last move, while no other process can move it; in a
+            bucket again, where another was quicker.
 
         Returns
         -------
@@ -175,31 +165,32 @@ class Aliases:
         AliasMovedError
             If `accept` says no.
         OSError
-            If the disk is full or not writable; the alias stays where it was.
+            If the disk is full or not writable, a bucket is away; the alias stays where it was.
         """
-        with self._model.locked():
-            self._folder.mkdir(exist_ok=True)
-            last = self.readable(alias)
+        moved: list[Move] = []
+
+        def change(content: bytes | None) -> Noted | None:
+            last = _readable(alias, content)
             if not accept(last.tag):
                 raise AliasMovedError(f"{alias!r} names {last.to or 'nothing'} now.")
             if last.target == target:
-                return last
-            self._complete(last)
-            line = Move(alias, target, last.target, now(), reason, actor).line()
-            content = _line(line)
-            replace_file(self._folder / alias, content, mtime_ns=time.time_ns())
-            with suppress(OSError):  # the alias has moved; whoever moves it next writes this line
-                self._append(content)
-        return Move.parse(alias, content)
+                moved.append(last)
+                return None
+            if last.at:
+                self._model.complete(last.noted())
+            move = Move(alias, target, last.target, now(), reason, actor).noted()
+            moved.append(Move.parse(alias, move.line))
+            return move
+
+        self._model.move_alias(alias, change)
+        return moved[-1]
 
     def history(self) -> list[dict[str, Any]]:
         """Return all moves, oldest first: at, alias, from, to, reason, actor."""
-        parsed = map(_json, self._lines().splitlines())
+        parsed = map(_json, self._model.history().splitlines())
         entries = [entry for entry in parsed if isinstance(entry, dict)]
         missing = [
-            move.line()
-            for move in map(self.readable, self.all())
-            if move.alias != PREVIOUS and move.at and move.line() not in entries
+            move.line() for move in self._moves().values() if move.at and move.line() not in entries
         ]
         return sorted(entries + missing, key=lambda entry: str(entry.get("at")))
 
@@ -212,26 +203,10 @@ class Aliases:
                 return entry[key] if is_version(entry.get(key)) else None
         return None
 
-    def _lines(self) -> bytes:
-        try:
-            return (self._folder / HISTORY_FILE).read_bytes()
-        except FileNotFoundError:
-            return b""
-
-    def _complete(self, last: Move) -> None:
-        """Write the line of an alias's last move if whoever made it died before."""
-        line = _line(last.line())
-        if last.at and line not in self._lines():
-            self._append(line)
-
-    def _append(self, line: bytes) -> None:
-        with (self._folder / HISTORY_FILE).open("a+b") as file:
-            # A full disk may have left half a line: it must not spoil this one.
-            file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
-            newline = b"" if file.read() in (b"", b"\n") else b"\n"
-            file.write(newline + line)
-            file.flush()
-            os.fsync(file.fileno())
+    def _moves(self) -> dict[str, Move]:
+        """Return the last move of each alias; where its file is damaged, one to None."""
+        files = self._model.aliases().items()
+        return {alias: _readable(alias, line) for alias, line in files if alias != PREVIOUS}
 
 
 def parse_moment(text: str) -> datetime | None:
@@ -243,8 +218,15 @@ def parse_moment(text: str) -> datetime | None:
     return moment if moment.tzinfo else None
 
 
-def _line(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry).encode() + b"\n"
+def _readable(alias: str, content: bytes | None) -> Move:
+    try:
+        return Move(alias) if content is None else Move.parse(alias, content)
+    except CorruptVersionError:
+        return Move(alias)
+
+
+def _tag(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def _json(content: bytes) -> Any:

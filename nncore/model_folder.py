@@ -1,15 +1,20 @@
-"""One model's versions on a disk: numbered folders that are there whole or not at all."""
+"""One model's versions and aliases on a disk.
+
+Versions are numbered folders that are there whole or not at all, aliases files that are replaced.
+"""
 
 import fcntl
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from nncore.durable import replace_file, sync_folder, write_file
+from nncore.names import is_alias_name
 
 MANIFEST_FILE = "manifest.json"
 REPORT_FOLDER = "report"
@@ -18,11 +23,20 @@ STAGING_FOLDER = ".staging"
 STALE_SECONDS = 24 * 3600  # after which what a dead process was writing is swept away
 SCATTERED = 100  # free numbers in a row after which the folder is listed instead
 
-Stamp = tuple[int, int]
+HISTORY_FILE = "history.jsonl"
+
+Stamp = tuple[int, int] | str
+
+
+class Noted(NamedTuple):
+    """A move of an alias as it is kept: a line of JSON, and a name that no other move has."""
+
+    name: str
+    line: bytes
 
 
 class ModelFolder:
-    """The versions in ``path/versions``, which need not exist yet.
+    """The versions in ``path/versions``, the aliases in ``path/aliases``, which need not be there.
 
     ``.latest`` holds the highest number that was ever given. So none is given twice, and neither
     publishing nor looking at the newest versions takes longer the more there are.
@@ -30,6 +44,7 @@ class ModelFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._aliases = path / "aliases"
 
     @property
     def _versions(self) -> Path:
@@ -70,16 +85,24 @@ class ModelFolder:
             return None
         return status.st_mtime_ns, status.st_ino
 
-    def read(self, version: int, name: str) -> bytes:
-        """Return a file of a version. Raises OSError, FileNotFoundError where there is none."""
+    def is_going(self, version: int) -> bool:
+        """Tell whether a version is being removed: here that is done in one step."""
+        return False
+
+    def manifest(self, version: int) -> bytes:
+        """Return a version's manifest. Raises OSError, FileNotFoundError where there is none."""
+        return (self._versions / str(version) / MANIFEST_FILE).read_bytes()
+
+    def read(self, version: int, name: str, sha256: str) -> bytes:
+        """Return a file of a version, whatever its hash. Raises OSError, FileNotFoundError."""
         return (self._versions / str(version) / name).read_bytes()
 
-    def publish(self, files: Mapping[str, bytes]) -> int:
+    def publish(self, files: Mapping[str, bytes], job_id: str | None) -> int:
         """Store files as a new version and return its number.
 
         They are written into a hidden folder, brought to the disk, and the folder is renamed to the
         next number. So no reader ever sees half a version, and of two processes that publish at
-        once each gets a number of its own.
+        once each gets a number of its own. That a job publishes once, its folder sees to.
 
         Raises
         ------
@@ -101,19 +124,25 @@ class ModelFolder:
         self._sweep()
         return number
 
-    def delete(self, version: int) -> None:
-        """Remove a version; its number is not given again. To be called while `locked`."""
-        # Before there is a gap: beyond one, `_latest` does not look for what nobody noted.
-        replace_file(self.path / LATEST_FILE, b"%d\n" % self._latest())
-        removed = self._stage()
-        (self._versions / str(version)).rename(removed / str(version))
-        sync_folder(self._versions)
-        shutil.rmtree(removed)
+    def delete(self, version: int, check: Callable[[], None]) -> None:
+        """Remove a version, unless `check` raises; its number is not given again."""
+        with self.locked():
+            check()
+            # Before there is a gap: beyond one, `_latest` does not look for what nobody noted.
+            replace_file(self.path / LATEST_FILE, b"%d\n" % self._latest())
+            removed = self._stage()
+            (self._versions / str(version)).rename(removed / str(version))
+            sync_folder(self._versions)
+            shutil.rmtree(removed)
 
     def report(self, version: int) -> list[str]:
         """Return the names of the files in a version's report, sorted."""
         folder = self._versions / str(version) / REPORT_FOLDER
         return sorted(name for name in names(folder) if not name.startswith("."))
+
+    def report_file(self, version: int, name: str) -> bytes:
+        """Return a file of a version's report. Raises OSError."""
+        return (self._versions / str(version) / REPORT_FOLDER / name).read_bytes()
 
     def add_report(self, version: int, files: Mapping[str, bytes]) -> None:
         """Lay files into a version's report; each is there whole or not at all."""
@@ -121,6 +150,60 @@ class ModelFolder:
         folder.mkdir(exist_ok=True)
         for name, content in files.items():
             replace_file(folder / name, content)
+
+    def alias(self, alias: str) -> bytes | None:
+        """Return the last move of an alias, None where it was never set. Raises OSError."""
+        try:
+            return (self._aliases / alias).read_bytes()
+        except FileNotFoundError:
+            return None
+        except IsADirectoryError:
+            return b"a folder"
+
+    def aliases(self) -> dict[str, bytes]:
+        """Return the last move of each alias, and what else lies there."""
+        found = {name: self.alias(name) for name in names(self._aliases) if is_alias_name(name)}
+        return {name: content for name, content in found.items() if content is not None}
+
+    def alias_stamp(self, alias: str) -> Stamp | None:
+        """Return what changes whenever `alias` moves, or None where there is none: one stat."""
+        try:
+            status = os.stat(f"{self._aliases}/{alias}")
+        except FileNotFoundError:
+            return None
+        return status.st_mtime_ns, status.st_ino
+
+    def move_alias(self, alias: str, change: Callable[[bytes | None], Noted | None]) -> None:
+        """Let the move that `change` makes of the last one follow it, if it makes one."""
+        with self.locked():
+            self._aliases.mkdir(exist_ok=True)
+            move = change(self.alias(alias))
+            if move is None:
+                return
+            replace_file(self._aliases / alias, move.line, mtime_ns=time.time_ns())
+            with suppress(OSError):  # it has moved; whoever moves it next writes this line
+                self._note(move.line)
+
+    def history(self) -> bytes:
+        """Return all moves that were noted, a line each, oldest first."""
+        try:
+            return (self._aliases / HISTORY_FILE).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def complete(self, move: Noted) -> None:
+        """Add a move to the history if whoever made it died before."""
+        if move.line not in self.history():
+            self._note(move.line)
+
+    def _note(self, line: bytes) -> None:
+        with (self._aliases / HISTORY_FILE).open("a+b") as file:
+            # A full disk may have left half a line: it must not spoil this one.
+            file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
+            newline = b"" if file.read() in (b"", b"\n") else b"\n"
+            file.write(newline + line)
+            file.flush()
+            os.fsync(file.fileno())
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -1,6 +1,6 @@
-"""The registry: numbered versions of models on disk, and which of them is live.
+"""The registry: numbered versions of models, and which of them is live.
 
-Layout, below the store::
+Layout, below a store that is a folder (of a bucket: `nncore.model_objects`)::
 
     models/<model>/versions/<n>/                                      immutable
         weights.safetensors, golden.safetensors, sketch.safetensors, manifest.json
@@ -17,7 +17,6 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,9 +34,11 @@ from nncore.errors import (
 )
 from nncore.golden import Golden
 from nncore.manifest import Manifest, digest
-from nncore.model_folder import MANIFEST_FILE, REPORT_FOLDER, ModelFolder, Stamp, is_number, names
+from nncore.model_folder import MANIFEST_FILE, ModelFolder, Stamp, is_number, names
+from nncore.model_objects import ModelObjects, StoredModel
 from nncore.names import check_alias_name, check_model_name, is_alias_name, is_model_name
 from nncore.network import Network
+from nncore.object_store import ObjectStore, Store
 from nncore.sketch import Sketch
 from nncore.specs import wrong
 from nncore.targets import Target
@@ -58,15 +59,23 @@ class Version(NamedTuple):
 
 
 class Registry:
-    """The versions in the store at `store`, a folder that need not exist yet."""
+    """The versions in `store`: in a folder, which need not exist yet, or in a bucket."""
 
-    def __init__(self, store: Path) -> None:
-        self._models = store / "models"
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def is_near(self) -> bool:
+        """Whether to look costs next to nothing: so it does on a disk, and not over a network."""
+        return not isinstance(self._store, ObjectStore)
 
     def models(self) -> list[str]:
         """Return the names of all models that have a version, sorted."""
-        known = filter(is_model_name, names(self._models))
-        return sorted(name for name in known if self.newest(name, 1))
+        if isinstance(self._store, ObjectStore):
+            known = self._store.names("models")
+        else:
+            known = names(self._store / "models")
+        return sorted(name for name in known if is_model_name(name) and self.newest(name, 1))
 
     def versions(self, model: str) -> list[int]:
         """Return the numbers of the model's versions, ascending; none for an unknown model."""
@@ -97,7 +106,7 @@ class Registry:
         """Store a new version and return its number.
 
         It is there whole or not at all, and of two workers that publish at once each gets a number
-        of its own: `ModelFolder.publish`.
+        of its own: `ModelFolder.publish`, `ModelObjects.publish`.
 
         Parameters
         ----------
@@ -114,10 +123,11 @@ class Registry:
         Raises
         ------
         OSError
-            If the disk is full or not writable; nothing is left behind then.
+            If the disk is full or not writable, or a bucket is away; there is no version then.
         """
         check_model_name(model, "/model")
-        return self._folder(model).publish(_files(network, manifest, golden, sketch))
+        files = _files(network, manifest, golden, sketch)
+        return self._folder(model).publish(files, manifest.job_id)
 
     def promote(
         self,
@@ -148,8 +158,9 @@ class Registry:
         self._check_alike(model, target)
 
         def accept_existing(tag: str | None) -> bool:
-            for version in target.versions:
-                self._require(model, version)  # it may have been deleted meanwhile
+            for version in target.versions:  # it may have been deleted meanwhile
+                if self._require(model, version).is_going(version):
+                    raise NotFoundError(f"Version {version} of {model!r} is being removed.")
             return accept(tag)
 
         return self.aliases(model).move(
@@ -220,10 +231,12 @@ class Registry:
 
     def manifest(self, model: str, version: int) -> Manifest:
         """Return the version's manifest. Raises NotFoundError, CorruptVersionError."""
-        folder = self._require(model, version)
         try:
-            values = json.loads(folder.read(version, MANIFEST_FILE))
-        except (ValueError, RecursionError, FileNotFoundError, IsADirectoryError) as error:
+            values = json.loads(self._folder(model).manifest(version))
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            self._require(model, version)
+            raise CorruptVersionError(f"{MANIFEST_FILE} cannot be read: {error}") from error
+        except (ValueError, RecursionError) as error:
             raise CorruptVersionError(f"{MANIFEST_FILE} cannot be read: {error}") from error
         return Manifest.from_dict(values)
 
@@ -243,7 +256,7 @@ class Registry:
                 f"The report of {model!r} version {version} has no file {name[:80]!r}. "
                 f"It has: {', '.join(known) or 'none'}."
             )
-        return self._folder(model).read(version, f"{REPORT_FOLDER}/{name}")
+        return self._folder(model).report_file(version, name)
 
     def verdict(self, model: str, version: int) -> dict[str, Any] | None:
         """Return how a version was judged when it was new, or None. Raises NotFoundError."""
@@ -312,14 +325,16 @@ class Registry:
             If an alias names it.
         """
         folder = self._require(model, version)
-        with folder.locked():
+
+        def check_unused() -> None:
             naming = self.aliases(model).naming(version)
             if naming:
                 raise VersionInUseError(
                     f"Version {version} of {model!r} is named by: {', '.join(naming)}."
                 )
             self._require(model, version)
-            folder.delete(version)
+
+        folder.delete(version, check_unused)
 
     def prune(self, model: str, *, last: int, best: int = 0) -> list[int]:
         """Remove old versions and return their numbers, ascending.
@@ -381,7 +396,7 @@ class Registry:
     def _read(self, model: str, version: int, name: str, sha256: str) -> bytes:
         """Return a file of a version after checking its hash. Raises CorruptVersionError."""
         try:
-            content = self._folder(model).read(version, name)
+            content = self._folder(model).read(version, name, sha256)
         except FileNotFoundError as error:
             raise CorruptVersionError(f"{name} is missing.") from error
         digest = hashlib.sha256(content).hexdigest()
@@ -389,8 +404,8 @@ class Registry:
             raise CorruptVersionError(f"{name} has SHA-256 {digest}; the manifest names {sha256}.")
         return content
 
-    def _require(self, model: str, version: int) -> ModelFolder:
-        """Return the folder of the version's model. Raises NotFoundError."""
+    def _require(self, model: str, version: int) -> StoredModel:
+        """Return what is stored of the version's model. Raises NotFoundError."""
         folder = self._folder(model)
         if not folder.has(version):
             raise NotFoundError(
@@ -404,10 +419,12 @@ class Registry:
         self.require(model)
         return [str(number) for number in reversed(self.newest(model, 20))]
 
-    def _folder(self, model: str) -> ModelFolder:
+    def _folder(self, model: str) -> StoredModel:
         if not is_model_name(model):
             raise NotFoundError(f"{model[:80]!r} cannot name a model.")
-        return ModelFolder(self._models / model)
+        if isinstance(self._store, ObjectStore):
+            return ModelObjects(self._store, f"models/{model}")
+        return ModelFolder(self._store / "models" / model)
 
 
 def _files(

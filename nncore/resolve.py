@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from nncore.config import TrainConfig
@@ -11,11 +10,12 @@ from nncore.datasets import DATASETS, FEEDBACK, DatasetSpec
 from nncore.errors import RegistryError, ShapeError
 from nncore.layers import Dense
 from nncore.names import is_model_name
+from nncore.object_store import Store
 from nncore.registry import Registry
 from nncore.specs import run_checks, to_json, unknown, wrong
 
 
-def resolve(payload: Mapping[str, Any], store: Path) -> TrainConfig:
+def resolve(payload: Mapping[str, Any], store: Store) -> TrainConfig:
     """Return the configuration that `payload` asks for.
 
     Where it says ``start_from``, that becomes the number of the version, whose network and loss
@@ -42,7 +42,7 @@ def resolve(payload: Mapping[str, Any], store: Path) -> TrainConfig:
     return config
 
 
-def spec_of(config: TrainConfig, store: Path) -> DatasetSpec:
+def spec_of(config: TrainConfig, store: Store) -> DatasetSpec:
     """Return what the data sets of `config` are together.
 
     Raises

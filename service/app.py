@@ -105,7 +105,8 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     views.register(app)
     if settings.fast_path == "on":
         in_front = FastPath(app, predictor)
-        app.extensions["answers_in_front"] = in_front.answers
+        if registry.is_near:  # the event loop must not wait for a bucket
+            app.extensions["answers_in_front"] = in_front.answers
         app.wsgi_app = in_front  # type: ignore[method-assign]
     lines = settings.log == "json"
     spans = spans_of("inkwell-service") if settings.spans else None

@@ -63,3 +63,33 @@ class Background(Generic[Item]):
                 log.exception("Work of the thread %r is lost", self._name)
             with self._lock:
                 self._waiting_rows -= sum(rows for _, rows in waiting)
+
+
+class Repeated:
+    """A thread that does `work` every so many seconds, in each process that wants it."""
+
+    def __init__(self, name: str, work: Callable[[], None], seconds: float) -> None:
+        self._name = name
+        self._work = work
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+
+    def ensure(self) -> None:
+        """Begin in this process, unless it has begun."""
+        if self._owner == os.getpid():
+            return
+        with self._lock:
+            if self._owner != os.getpid():
+                self._owner = os.getpid()
+                threading.Thread(target=self._run, name=self._name, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(self._seconds)
+            try:
+                self._work()
+            except OSError as error:
+                log.warning("The thread %r tries again: %s", self._name, error)
+            except Exception:  # it must not end: nobody would do the work any more
+                log.exception("The thread %r tries again", self._name)

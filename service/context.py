@@ -1,9 +1,8 @@
 """What a view needs of the application."""
 
-from pathlib import Path
-
 from flask import current_app, request
 
+from nncore.object_store import Store
 from service.bodies import Content, read_content
 from service.settings import Settings
 
@@ -14,8 +13,8 @@ def settings() -> Settings:
     return found
 
 
-def store() -> Path:
-    """Return the folder of versions and data."""
+def store() -> Store:
+    """Return where versions and data are."""
     return settings().store
 
 

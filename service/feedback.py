@@ -7,8 +7,8 @@ import numpy as np
 from flask import Blueprint, Response, current_app, request
 
 from nncore.arrays import Pixels
-from nncore.dataset_store import Feedback
 from nncore.datasets import PICTURE
+from nncore.feedback import Feedback
 from nncore.registry import LIVE, Registry
 from nncore.specs import describe, unknown
 from service.answers import answer

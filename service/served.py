@@ -10,16 +10,18 @@ from typing import NamedTuple
 from nncore.aliases import Aliases
 from nncore.classifier import Classifier
 from nncore.errors import CorruptVersionError, NotFoundError, RegistryError
-from nncore.model_folder import Stamp
+from nncore.model_folder import Stamp, is_number
 from nncore.names import is_alias_name
 from nncore.registry import Registry
 from nncore.targets import choose
 from nncore.training import ignore
+from service.background import Repeated
 
 log = logging.getLogger(__name__)
 
 KEPT_VERSIONS = 8
 SECONDS_BETWEEN_TRIES = 5.0
+SECONDS_BETWEEN_LOOKS = 2.0  # at a bucket
 
 
 class Served(NamedTuple):
@@ -72,6 +74,9 @@ class ServedModels:
     An alias is looked at with one stat a request, so that a promotion is seen by the next request
     in every process. The new version is loaded beside the old one, which is replaced when the new
     one is whole; a version that cannot be loaded is refused and the old one keeps answering.
+
+    At a bucket a thread looks, every two seconds, and loads what is new there. No request waits
+    for it, but the first that names an alias, or a version by its number.
     """
 
     def __init__(self, registry: Registry, happened: Callable[..., None] = ignore) -> None:
@@ -79,7 +84,9 @@ class ServedModels:
         self._happened = happened  # is told of what is taken up and what is refused
         self._aliases: dict[tuple[str, str], _Held] = {}
         self._versions: OrderedDict[tuple[str, int, Stamp | None], Served] = OrderedDict()
+        self._numbered: OrderedDict[tuple[str, int], Served] = OrderedDict()  # of a bucket
         self._lock = threading.Lock()
+        self._looking = Repeated("look", self._look, SECONDS_BETWEEN_LOOKS)
 
     def get(self, model: str, reference: str) -> Served:
         """Return what answers for `reference`, a number or an alias of `model`.
@@ -93,10 +100,24 @@ class ServedModels:
         CorruptVersionError
             If the version is refused and there is no older one to answer in its place.
         """
+        if self._registry.is_near:
+            return self._look_up(model, reference)
+        self._looking.ensure()
+        held = self._aliases.get((model, reference))
+        served = held.served if held else None
+        if is_number(reference):
+            served = self._numbered.get((model, int(reference)))
+        return served or self._look_up(model, reference)
+
+    def _look_up(self, model: str, reference: str) -> Served:
+        """Return what answers for `reference`, as the store has it now. Raises as `get` does."""
         if not is_alias_name(reference):
             number = self._registry.resolve(model, reference)
             with self._lock:
-                return self._version(model, number)
+                served = self._version(model, number)
+                if is_number(reference) and not self._registry.is_near:
+                    self._keep_numbered(served)
+                return served
         held = self._aliases.get((model, reference))
         aliases = held.aliases if held else self._registry.aliases(model)
         stamp = _stamp(aliases, reference)
@@ -114,6 +135,21 @@ class ServedModels:
             for (model, alias), held in list(self._aliases.items())
             if held.refusal
         ]
+
+    def _look(self) -> None:
+        """Take up what has changed of all that was asked for."""
+        for model, alias in list(self._aliases):
+            self._look_up(model, alias)
+        for model, number in list(self._numbered):
+            try:
+                self._registry.resolve(model, str(number))
+            except NotFoundError:
+                self._numbered.pop((model, number), None)
+
+    def _keep_numbered(self, served: Served) -> None:
+        self._numbered[served.model, served.version] = served
+        while len(self._numbered) > KEPT_VERSIONS:
+            self._numbered.popitem(last=False)
 
     def _take_up(self, model: str, alias: str, aliases: Aliases, stamp: Stamp) -> Served:
         held = self._aliases.get((model, alias))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nncore import telemetry
 from nncore.logs import FORMATS
+from nncore.object_store import Store, open_store
 
 # What a large upload may still send before the connection is closed on it: a client that writes
 # its whole body before it reads would otherwise see a reset instead of the answer.
@@ -21,7 +22,7 @@ class SettingsError(ValueError):
 class Settings:
     """What the service's processes need to know; the README's table says what each is for."""
 
-    store: Path = Path("var")
+    store: Store = Path("var")
     redis_url: str = "redis://127.0.0.1:6379/0"
     queue: str = "training"
     model: str = "digits"
@@ -45,7 +46,7 @@ class Settings:
         """Read the settings; an empty variable counts as unset. Raises SettingsError."""
         given = {key: value for key, value in environ.items() if value}
         return cls(
-            store=Path(given.get("INKWELL_STORE", "var")).absolute(),
+            store=_store(given),
             redis_url=given.get("INKWELL_REDIS_URL", cls.redis_url),
             queue=given.get("INKWELL_QUEUE", cls.queue),
             model=given.get("INKWELL_MODEL", cls.model),
@@ -66,6 +67,20 @@ class Settings:
             fast_path=_choice(given, "INKWELL_FAST_PATH", cls.fast_path, ("on", "off")),
             spans=telemetry.wanted(given),
         )
+
+
+def _store(given: Mapping[str, str]) -> Store:
+    """Return the store. With one that is a bucket there is no safe place to make a token in."""
+    try:
+        store = open_store(given.get("INKWELL_STORE", "var"), given.get("INKWELL_CACHE"))
+    except ValueError as error:
+        raise SettingsError(f"INKWELL_STORE: {error}.") from None
+    if not isinstance(store, Path) and not given.get("INKWELL_ADMIN_TOKEN", "").strip():
+        raise SettingsError(
+            "INKWELL_ADMIN_TOKEN: set one. The service makes one only in a store that is a folder: "
+            "who may read a bucket need not be who may change things."
+        )
+    return store
 
 
 def _token(given: Mapping[str, str], name: str) -> str | None:

@@ -26,11 +26,12 @@ R = TypeVar("R")
 def admin_token(settings: Settings) -> str | None:
     """Return the token of the settings, else the one in the store, made at the first start.
 
-    None where the store cannot be written: predicting goes on, nothing can be changed.
+    None where the store cannot be written, or is a bucket: predicting goes on, nothing can be
+    changed.
     """
     token = (settings.admin_token or "").strip()
-    if token:
-        return token
+    if token or not isinstance(settings.store, Path):
+        return token or None
     path = settings.store / TOKEN_FILE
     try:
         if not path.exists() or not path.read_text().strip():

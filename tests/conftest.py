@@ -16,14 +16,16 @@ from nncore.layers import Dense, ReLU
 from nncore.losses import SoftmaxCrossEntropy
 from nncore.manifest import Manifest, TrainedOn, libraries, now
 from nncore.network import Network
+from nncore.object_store import open_store
 from nncore.registry import Registry
 from nncore.scaling import PixelScaler
 from nncore.training import Examples
+from tests.s3_server import S3Server
 
 LAYERS = (Dense(32), ReLU(), Dense(10))
 
 
-def publish(registry, *, model="digits", seed=0, live=True, sketch=None):
+def publish(registry, *, model="digits", seed=0, live=True, sketch=None, job_id=None):
     """Publish a network of random weights, whose answers its seed decides. Return its number."""
     network = Network(LAYERS, (784,))
     network.init(np.random.default_rng(seed))
@@ -40,7 +42,7 @@ def publish(registry, *, model="digits", seed=0, live=True, sketch=None):
         metrics={"test_accuracy": 0.1},
         history=[],
         parent=None,
-        job_id=None,
+        job_id=job_id,
         libraries=libraries(),
         created_at=now(),
     )
@@ -60,6 +62,23 @@ def classifier_of(registry, number, model="digits"):
 @pytest.fixture
 def registry(tmp_path):
     return Registry(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """A real S3 server, which this process knows as obstore does: by its environment."""
+    server = S3Server()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environ.items():
+            patch.setenv(name, value)
+        yield server
+    server.end()
+
+
+@pytest.fixture
+def bucket(s3_server, tmp_path):
+    """A store in a bucket, empty."""
+    return open_store(s3_server.store_url(tmp_path.name), str(tmp_path / "cache"))
 
 
 @pytest.fixture

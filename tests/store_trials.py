@@ -1,5 +1,6 @@
 """Hard trials of the store: the tests take short forms of them, `benchmarks.store` long ones."""
 
+import errno
 import os
 import signal
 import sys
@@ -8,11 +9,13 @@ import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 
 from nncore.errors import RegistryError
+from nncore.object_store import ObjectStore
 from nncore.registry import Registry
 from tests.conftest import publish
 from tests.stack import TOKEN
@@ -29,33 +32,58 @@ class Published(NamedTuple):
     errors: list
 
 
-def publish_at_once(store, workers, each):
-    """Let `workers` processes publish `each` versions while another polls without pause."""
+def publish_at_once(store, workers, each, disturb=None):
+    """Let `workers` processes publish `each` versions while another polls without pause.
+
+    `disturb` is called meanwhile: what fails for it is tried again, and a reader that cannot ask
+    has seen nothing.
+    """
     context = get_context("spawn")
     done = context.Manager().Event()
     with ProcessPoolExecutor(workers + 1, mp_context=context) as pool:
         reading = pool.submit(poll, store, done)
-        parts = list(pool.map(publish_many, [store] * workers, [each] * workers))
+        publishing = pool.map(publish_many, [store] * workers, [each] * workers)
+        if disturb:
+            disturb()
+        parts = list(publishing)
         done.set()
         polls, errors = reading.result()
     return Published(sorted(number for part in parts for number in part), polls, errors)
 
 
 def publish_many(store, count):
-    return [publish(Registry(store), seed=seed, live=False) for seed in range(count)]
+    return [publish_once(store, seed) for seed in range(count)]
+
+
+def publish_once(store, seed):
+    """Publish as a job does, that is tried again where the store is away."""
+    job_id = f"{os.getpid()}-{seed}"
+    while True:
+        try:
+            return publish(Registry(store), seed=seed, live=False, job_id=job_id)
+        except OSError:
+            if isinstance(store, Path):
+                raise
+            time.sleep(0.1)
 
 
 def poll(store, done):
     """Load the newest version again and again; return how often, and what went wrong."""
     registry, polls, errors = Registry(store), 0, []
     while not done.is_set():
-        for number in registry.newest(MODEL, 1):
-            try:
+        number = None
+        try:
+            for number in registry.newest(MODEL, 1):
                 registry.load(MODEL, number)
-            except (RegistryError, OSError) as error:
+            polls += 1
+        except (RegistryError, OSError) as error:
+            if not is_away(error):
                 errors.append(f"Version {number}: {error}")
-        polls += 1
     return polls, errors
+
+
+def is_away(error):
+    return isinstance(error, OSError) and error.errno == errno.EHOSTUNREACH
 
 
 def kill_at_each_step(task):
@@ -102,16 +130,67 @@ def kill_self_at(step):
     os.fsync = fsync
 
 
+def kill_before_each_request(store):
+    """Publish in a process that is killed before its first change of a bucket, its second, etc.
+
+    It is no fork: see `ObjectStore`. Yields after each, until one came to its end.
+    """
+    for step in range(1000):
+        process = get_context("spawn").Process(target=publish_and_die, args=(store, step))
+        process.start()
+        process.join()
+        if process.exitcode == 0:
+            return
+        assert process.exitcode == -signal.SIGKILL
+        yield
+
+
+def publish_and_die(store, step):
+    """Publish, and die by SIGKILL before the change of the bucket that has this number."""
+    left = step
+
+    def counted(change):
+        def count(*arguments):
+            nonlocal left
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left -= 1
+            return change(*arguments)
+
+        return count
+
+    for name in ("write", "create", "replace", "remove"):
+        setattr(ObjectStore, name, counted(getattr(ObjectStore, name)))
+    publish(Registry(store), seed=1, live=False)
+
+
 def publish_and_be_killed(registry):
     """Count where a process that published was killed, and stood as before or as after."""
     counts, before = Counter(), registry.versions(MODEL)
     for _ in kill_at_each_step(lambda: publish(registry, seed=1, live=False)):
-        after = registry.versions(MODEL)
-        for number in after:
-            registry.load(MODEL, number)
+        after = loadable(registry)
         counts[told(before, after, [*before, before[-1] + 1])] += 1
         before = after
     return counts
+
+
+def publish_in_bucket_and_be_killed(registry, store):
+    """Count the same in a bucket, where the number of one that was killed is passed over."""
+    counts, before = Counter(), registry.versions(MODEL)
+    for _ in kill_before_each_request(store):
+        after = loadable(registry)
+        counts[told(before, after, before + after[-1:])] += 1
+        before = after
+    assert len(loadable(registry)) == len(before) + 1
+    return counts
+
+
+def loadable(registry):
+    """Return the numbers of all versions, after each was loaded."""
+    numbers = registry.versions(MODEL)
+    for number in numbers:
+        registry.load(MODEL, number)
+    return numbers
 
 
 def promote_and_be_killed(registry):
@@ -147,19 +226,19 @@ class Move(NamedTuple):
     version: int
 
 
-def promote_under_load(url, versions, promotions, clients):
+def promote_under_load(url, versions, promotions, clients, pause=0):
     """Promote `versions` in turn while `clients` predict without pause; the first is live."""
     stop = threading.Event()
     with ThreadPoolExecutor(clients) as pool:
         predicting = [pool.submit(predict_until, url, stop) for _ in range(clients)]
         try:
-            moves = [Move(0, 0, versions[0]), *promote(url, versions, promotions)]
+            moves = [Move(0, 0, versions[0]), *promote(url, versions, promotions, pause)]
         finally:
             stop.set()
     return moves, [answer for future in predicting for answer in future.result()]
 
 
-def promote(url, versions, promotions):
+def promote(url, versions, promotions, pause=0):
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
         for i in range(1, promotions + 1):
@@ -167,6 +246,7 @@ def promote(url, versions, promotions):
             path = f"/api/v1/models/{MODEL}/aliases/live"
             client.put(path, json={"version": version}).raise_for_status()
             yield Move(began, time.monotonic(), version)
+            time.sleep(pause)
 
 
 def predict_until(url, stop, body=bytes(784)):
@@ -181,9 +261,12 @@ def predict_until(url, stop, body=bytes(784)):
     return answers
 
 
-def wrong_answers(moves, answers):
-    """Return the answers that failed, or that a version gave which was not live meanwhile."""
-    ends = [*(move.ended for move in moves[1:]), float("inf")]
+def wrong_answers(moves, answers, late=0):
+    """Return the answers that failed, or that a version gave which was not live meanwhile.
+
+    It may have been live until `late` seconds before.
+    """
+    ends = [*(move.ended + late for move in moves[1:]), float("inf")]
     spans = [(move.version, move.began, end) for move, end in zip(moves, ends, strict=True)]
     return [
         answer

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {"nncore", "jobs", "service", "worker", "inkwell"}
 BOTH = {"nncore", "jobs", "numpy", "redis", "rq"}
 MAY_IMPORT = {
-    "nncore": {"numpy", "safetensors", "sklearn", "opentelemetry"},
+    "nncore": {"numpy", "obstore", "safetensors", "sklearn", "opentelemetry"},
     "jobs": {"nncore", "redis", "rq"},
     "worker": BOTH | {"matplotlib", "sklearn", "threadpoolctl"},
     "service": BOTH
@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "inkwell": {"click", "httpx", "rich", "honcho"},
 }
 ONE_FILE = [
+    ("obstore", "nncore/object_store.py"),
     ("safetensors", "nncore/weights.py"),
     ("sklearn", "nncore/estimator.py"),
     ("opentelemetry", "nncore/spans.py"),

@@ -11,6 +11,7 @@ import yaml
 
 from service.settings import Settings
 from tests.stack import ROOT
+from worker.settings import Settings as WorkerSettings
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 KUBERNETES = "1.31"
@@ -86,9 +87,21 @@ def test_a_pod_is_given_only_settings_that_there_are(name):
     given = {entry["name"] for entry in container(name)["env"]}
     given |= {literal.partition("=")[0] for literal in literals}
 
-    assert given - {"REDIS_PASSWORD"} <= known
+    of_the_bucket = {"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert of_the_bucket <= given
+    assert given - of_the_bucket - {"REDIS_PASSWORD"} <= known
     mounts = {mount["mountPath"] for mount in container(name)["volumeMounts"]}
-    assert mounts == {"/tmp", "/var/lib/inkwell"}  # noqa: S108 - in the container
+    assert mounts == {"/tmp"}  # noqa: S108 - in the container
+
+
+@pytest.mark.parametrize("settings", [Settings, WorkerSettings])
+def test_the_store_is_a_bucket_that_services_and_workers_share(settings):
+    literals = KUSTOMIZATION["configMapGenerator"][0]["literals"]
+    given = dict(literal.split("=", 1) for literal in literals)
+
+    store = settings.from_env(given | {"INKWELL_ADMIN_TOKEN": "token"}).store
+
+    assert store.url == given["INKWELL_STORE"] == "s3://example-bucket/inkwell"
 
 
 def test_a_stop_gives_time_to_drain_and_then_to_running_requests():

@@ -7,6 +7,7 @@ the process ends, and a run can be ended at any moment: its checkpoint is in the
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -17,8 +18,8 @@ from jobs.executions import Executions, Orders
 from jobs.records import WrongStateError
 from jobs.training_job import TrainingJob
 from worker import outcomes
-from worker.horse import Horse
-from worker.job_folder import JobFolder
+from worker.horse import Horse, apart
+from worker.job_folder import StoredJob
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Attempt:
     executions : Executions
     job : TrainingJob
     execution : Execution
-    folder : JobFolder
+    folder : StoredJob
     beat : callable
         Shows that the job is looked after; returns what is wanted of it. May raise RedisError.
     stopping : callable
@@ -54,7 +55,7 @@ class Attempt:
         executions: Executions,
         job: TrainingJob,
         execution: Execution,
-        folder: JobFolder,
+        folder: StoredJob,
         *,
         beat: Callable[[], Orders],
         stopping: Callable[[], bool],
@@ -136,7 +137,8 @@ class Attempt:
         if kind == outcomes.FINISHED:
             self._executions.finish(*mine, outcome["result"])
             if self._job.publishes:  # else it may have to, later
-                self._folder.remove()
+                with suppress(OSError):  # what is left harms nobody
+                    apart(self._folder.remove)
         elif kind == outcomes.FAILED:
             self._executions.fail(*mine, error)
         elif kind == outcomes.PUT_OFF:

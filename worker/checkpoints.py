@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from worker.job_folder import JobFolder
+from worker.job_folder import StoredJob
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Checkpoints:
 
     Parameters
     ----------
-    folder : JobFolder
+    folder : StoredJob
     encode : callable
         Returns the run as bytes, as it is after a step.
     interrupted : callable
@@ -48,7 +48,7 @@ class Checkpoints:
     """
 
     def __init__(
-        self, folder: JobFolder, encode: Callable[[], bytes], interrupted: Callable[[], bool]
+        self, folder: StoredJob, encode: Callable[[], bytes], interrupted: Callable[[], bool]
     ) -> None:
         self._folder = folder
         self._encode = encode

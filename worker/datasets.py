@@ -1,6 +1,7 @@
 """Data sets by name: images, 0-255 in MNIST's framing, and labels; train and test."""
 
 import gzip
+import io
 import json
 import logging
 import shutil
@@ -15,13 +16,15 @@ from sklearn.model_selection import train_test_split
 
 from nncore.arrays import Floats, Pixels
 from nncore.config import TrainConfig
-from nncore.dataset_store import DatasetStore, Feedback, data_sha256
+from nncore.dataset_store import DatasetStore, data_sha256
 from nncore.datasets import DATASETS, DIGIT_LABELS, FEEDBACK
 from nncore.durable import sync_folder
 from nncore.errors import InkwellError, NotFoundError, RegistryError
+from nncore.feedback import Feedback
 from nncore.framing import frame_digit, resampling
 from nncore.idx import IdxError, read_idx
 from nncore.manifest import now
+from nncore.object_store import ObjectStore, Store
 from nncore.training import Examples
 from worker.settings import Settings
 
@@ -33,6 +36,7 @@ MNIST_FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
+MNIST_KEY = "datasets/mnist/data.npz"  # in a bucket
 DIGITS_TEST_SHARE = 0.2
 DIGITS_FULL_INK = 16
 LARGE = 64, 80  # scikit-learn's are narrower than MNIST's for their height
@@ -144,10 +148,7 @@ def load_mnist(settings: Settings) -> Dataset:
     """Return MNIST, 60,000 and 10,000: from the IDX files, else the store, else OpenML."""
     if settings.mnist_dir is not None:
         return _mnist_from_files(settings.mnist_dir)
-    stored = settings.store / "datasets" / "mnist"
-    if not stored.is_dir():
-        _store_mnist(stored)
-    with np.load(stored / "data.npz", allow_pickle=False) as arrays:
+    with np.load(_stored_mnist(settings.store), allow_pickle=False) as arrays:
         return _split_mnist(arrays["pixels"], arrays["labels"])
 
 
@@ -195,6 +196,23 @@ def _split_mnist(pixels: Pixels, labels: Pixels) -> Dataset:
     return Dataset(
         "mnist", Examples(pixels[train], labels[train]), Examples(pixels[test], labels[test])
     )
+
+
+def _stored_mnist(store: Store) -> Path | io.BytesIO:
+    """Return the file that MNIST was stored in, or is now."""
+    if isinstance(store, ObjectStore):
+        try:
+            content = store.read_immutable(MNIST_KEY)
+        except FileNotFoundError:
+            with tempfile.TemporaryDirectory() as fetched:
+                _store_mnist(Path(fetched) / "mnist")
+                content = (Path(fetched) / "mnist" / "data.npz").read_bytes()
+            store.write(MNIST_KEY, content)
+        return io.BytesIO(content)
+    folder = store / "datasets" / "mnist"
+    if not folder.is_dir():
+        _store_mnist(folder)
+    return folder / "data.npz"
 
 
 def _store_mnist(folder: Path) -> None:

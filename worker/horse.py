@@ -1,5 +1,6 @@
 """The work-horse, as RQ calls it: the process in which a job runs."""
 
+import errno
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from worker.outcomes import outcome_of
+from worker.outcomes import FINISHED, outcome_of
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +30,7 @@ class Horse:
     no polling.
     """
 
-    def __init__(
-        self, task: Callable[[], dict[str, Any]], *, memory_limit_mb: int | None = None
-    ) -> None:
+    def __init__(self, task: Callable[[], Any], *, memory_limit_mb: int | None = None) -> None:
         self._reader, writer = os.pipe()
         self._told = b""
         self.pid = os.fork()
@@ -70,6 +69,27 @@ class Horse:
             return None, death
 
 
+def apart(task: Callable[[], Any]) -> Any:
+    """Return what `task` returns, JSON values, from a process of its own.
+
+    What the worker itself wants of the store goes this way. The library of object stores has
+    threads that no fork survives: in a process forked from one that used it, a job's, it would wait
+    for ever.
+
+    Raises
+    ------
+    OSError
+        If the store is away, or the task ended without a word.
+    """
+    horse = Horse(task)
+    while not horse.wait(1.0):
+        pass
+    outcome, death = horse.bury()
+    if outcome is None or outcome["kind"] != FINISHED:
+        raise OSError(errno.EIO, outcome["error"] if outcome else death)
+    return outcome["result"]
+
+
 def limit_memory(megabytes: int) -> None:
     """Let this process take so much memory more than it has taken; then it meets MemoryError."""
     # BLAS ends the process where it finds no memory for itself: it takes its own now.
@@ -80,7 +100,7 @@ def limit_memory(megabytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (taken + megabytes * 2**20, hard))
 
 
-def _run(task: Callable[[], dict[str, Any]], writer: int, memory_limit_mb: int | None) -> None:
+def _run(task: Callable[[], Any], writer: int, memory_limit_mb: int | None) -> None:
     """Be the process: run the task, tell the outcome, end."""
     code = 1
     try:

@@ -9,11 +9,12 @@ import errno
 import fcntl
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nncore.durable import replace_file
 from nncore.errors import InkwellError
+from nncore.object_store import ObjectStore, Store
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 OWNER_FILE = "owner"
@@ -27,9 +28,16 @@ class SupersededError(InkwellError):
     """The job belongs to another execution by now."""
 
 
-def make_jobs_folder(store: Path) -> None:
-    """Make the folder for all jobs, which tells that `store` is there."""
-    (store / JOBS_FOLDER).mkdir(parents=True, exist_ok=True)
+def make_jobs_folder(store: Store) -> None:
+    """Make the folder for all jobs, which tells that `store` is there, where that is a folder."""
+    if not isinstance(store, ObjectStore):
+        (store / JOBS_FOLDER).mkdir(parents=True, exist_ok=True)
+
+
+def open_job(store: Store, job_id: str, execution_id: str) -> "JobFolder | JobObjects":
+    """Return what the job `job_id` keeps in `store`, as the execution `execution_id` sees it."""
+    kind = JobObjects if isinstance(store, ObjectStore) else JobFolder
+    return kind(store, job_id, execution_id)  # type: ignore[arg-type]
 
 
 class JobFolder:
@@ -108,3 +116,70 @@ class JobFolder:
         with (self._folder / LOCK_FILE).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+class JobObjects:
+    """The same in a bucket.
+
+    There is no lock: an execution that is superseded in the middle of writing a checkpoint still
+    puts it, which is one of the same run. And one in the middle of publishing makes the job's
+    version, which no other execution can make a second time (`nncore.model_objects`).
+    """
+
+    def __init__(self, store: ObjectStore, job_id: str, execution_id: str) -> None:
+        self._store = store
+        self._prefix = f"{JOBS_FOLDER}/{job_id}"
+        self._execution = execution_id.encode()
+
+    def check_store(self) -> None:
+        """Raise OSError where the store is away."""
+        self._store.names(JOBS_FOLDER)
+
+    def take(self) -> bool:
+        """Become the owner; tell whether there was one before."""
+        begun_before = self._read(OWNER_FILE) is not None
+        self._store.write(self._key(OWNER_FILE), self._execution)
+        return begun_before
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Do what is inside as the owner. Raises SupersededError, OSError."""
+        owner = self._read(OWNER_FILE)
+        if owner != self._execution:
+            done = owner is None
+            raise SupersededError(
+                "This job is done." if done else "Another execution of this job has begun."
+            )
+        yield
+
+    def once(self, name: str, count: Callable[[], int]) -> int:
+        """Return the number noted as `name` when this was first asked; `count` tells it then."""
+        if self._read(name) is None:
+            self._store.create(self._key(name), b"%d" % count())
+        return int(self._store.read(self._key(name)))
+
+    def save(self, checkpoint: bytes) -> None:
+        """Put `checkpoint` in the place of the one before. Raises SupersededError, OSError."""
+        with self.owned():
+            self._store.write(self._key(CHECKPOINT_FILE), checkpoint)
+
+    def load(self) -> bytes | None:
+        """Return the checkpoint, or None where there is none."""
+        return self._read(CHECKPOINT_FILE)
+
+    def remove(self) -> None:
+        """Remove all: the job has ended well."""
+        with suppress(OSError):
+            self._store.remove(list(self._store.keys(self._prefix)))
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            return self._store.read(self._key(name))
+        except FileNotFoundError:
+            return None
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}/{name}"
+
+
+StoredJob = JobFolder | JobObjects

@@ -34,7 +34,7 @@ PASSING = (
 )
 
 
-def outcome_of(task: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def outcome_of(task: Callable[[], Any]) -> dict[str, Any]:
     """Run `task` and return how it ended."""
     try:
         return {"kind": FINISHED, "result": task()}

@@ -5,6 +5,8 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from redis import Redis
@@ -19,16 +21,21 @@ from rq.worker import WorkerStatus
 from rq.worker_registration import clean_worker_registry
 
 from jobs.executions import Executions, Orders
-from jobs.options import read_job
+from jobs.options import JobOptions, read_job
 from jobs.records import SERIALIZER, WrongStateError, connect, queue_names
 from jobs.schedules import Schedules
 from jobs.sweeps import Sweeps
 from jobs.training_job import TrainingJob
 from nncore import logs
+from nncore.config import TrainConfig
+from nncore.errors import ConfigError, FieldError, RegistryError
+from nncore.object_store import Store
+from nncore.specs import from_json, to_json
 from nncore.telemetry import spans_of
 from worker import outcomes
 from worker.attempt import Attempt
-from worker.job_folder import JobFolder
+from worker.horse import apart
+from worker.job_folder import open_job
 from worker.settings import Settings
 from worker.sweeps import plan
 
@@ -137,7 +144,7 @@ class TrainingWorker(Worker):
             self._training,
             begun,
             execution,
-            JobFolder(self._settings.store, begun.id, execution.id),
+            open_job(self._settings.store, begun.id, execution.id),
             beat=lambda: self._beat(begun, execution),
             stopping=lambda: self._stop.requested,
         )
@@ -156,10 +163,20 @@ class TrainingWorker(Worker):
         self._sweeps.tend(plan, self._forget)
 
     def _tend_schedules(self) -> None:
-        self._schedules.tend(lambda job: read_job(job, self._settings.store))
+        self._schedules.tend(self._read)
+
+    def _read(self, job: Mapping[str, Any]) -> tuple[TrainConfig, JobOptions]:
+        """Return what the body of a job asks for. Raises ConfigError, RegistryError, OSError."""
+        asked = apart(lambda: _asked(job, self._settings.store))
+        if "refused" in asked:
+            raise RegistryError(asked["refused"])
+        if "errors" in asked:
+            raise ConfigError([FieldError(*error) for error in asked["errors"]])
+        return TrainConfig.from_dict(asked["config"]), from_json(JobOptions, asked["options"])
 
     def _forget(self, job_id: str) -> None:
-        JobFolder(self._settings.store, job_id, "").remove()
+        with suppress(OSError):  # what is left harms nobody
+            apart(open_job(self._settings.store, job_id, "").remove)
 
     def _is_time_for_a_round(self) -> bool:
         return time.monotonic() - self._last_round >= SECONDS_BETWEEN_ROUNDS
@@ -177,3 +194,14 @@ def _end_span(span: "Span", job: TrainingJob, outcome: dict[str, Any]) -> None:
     bad = outcome["kind"] not in (outcomes.FINISHED, outcomes.INTERRUPTED)
     fields = {name: value for name, value in told.items() if value is not None}
     span.end("train", fields, error=outcome.get("error", "") if bad else None)
+
+
+def _asked(job: Mapping[str, Any], store: Store) -> dict[str, Any]:
+    """Return what the body of a job asks for, or its errors: JSON values."""
+    try:
+        config, options = read_job(job, store)
+    except ConfigError as error:
+        return {"errors": error.errors}
+    except RegistryError as error:
+        return {"refused": str(error)}
+    return {"config": config.to_dict(), "options": to_json(options)}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nncore import telemetry
 from nncore.logs import FORMATS
+from nncore.object_store import Store, open_store
 
 MAX_COUNT = 1_000_000
 
@@ -19,7 +20,7 @@ class SettingsError(ValueError):
 class Settings:
     """What a worker process needs to know; the README's table says what each is for."""
 
-    store: Path = Path("var")
+    store: Store = Path("var")
     redis_url: str = "redis://127.0.0.1:6379/0"
     queue: str = "training"
     mnist_dir: Path | None = None
@@ -33,7 +34,7 @@ class Settings:
         """Read the settings; an empty variable counts as unset. Raises SettingsError."""
         given = {key: value for key, value in environ.items() if value}
         settings = cls(
-            store=Path(given.get("INKWELL_STORE", "var")).absolute(),
+            store=_store(given),
             redis_url=given.get("INKWELL_REDIS_URL", cls.redis_url),
             queue=given.get("INKWELL_QUEUE", cls.queue),
             mnist_dir=Path(given["INKWELL_MNIST_DIR"]) if "INKWELL_MNIST_DIR" in given else None,
@@ -47,6 +48,13 @@ class Settings:
                 f"INKWELL_LOG: expected {' or '.join(FORMATS)}; got {settings.log!r}."
             )
         return settings
+
+
+def _store(given: Mapping[str, str]) -> Store:
+    try:
+        return open_store(given.get("INKWELL_STORE", "var"), given.get("INKWELL_CACHE"))
+    except ValueError as error:
+        raise SettingsError(f"INKWELL_STORE: {error}.") from None
 
 
 def _count(given: Mapping[str, str], name: str) -> int | None:

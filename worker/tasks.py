@@ -13,7 +13,7 @@ from jobs.records import connect
 from jobs.training_job import TrainingJob
 from nncore.config import TrainConfig
 from worker.checkpoints import Interruption
-from worker.job_folder import JobFolder
+from worker.job_folder import open_job
 from worker.settings import Settings
 from worker.training import run_training
 
@@ -33,7 +33,7 @@ def train_model(payload: dict[str, Any]) -> dict[str, Any]:
     config = TrainConfig.from_dict(payload)
     settings = Settings.from_env()
     log.info("Training %r on %r: job %s.", config.model, config.dataset, job.id)
-    folder = JobFolder(settings.store, job.id, job.execution_id)
+    folder = open_job(settings.store, job.id, job.execution_id)
     folder.check_store()
     interrupted, reporter = Interruption(), Reporter(job.id, settings)
     result = run_training(

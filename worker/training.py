@@ -23,7 +23,7 @@ from nncore.training import EpochStats, Examples, TrainingState, fit, ignore
 from worker import datasets
 from worker.checkpoints import Checkpoints
 from worker.datasets import Dataset
-from worker.job_folder import JobFolder
+from worker.job_folder import StoredJob
 from worker.measures import calibrate, measure
 from worker.progress import Progress, Report
 from worker.receipt import CODE_SHA256, this_machine
@@ -49,7 +49,7 @@ def run_training(
     settings: Settings,
     *,
     job_id: str,
-    folder: JobFolder,
+    folder: StoredJob,
     publish: bool = True,
     report: Report = ignore,
     interrupted: Callable[[], bool] = lambda: False,
@@ -63,7 +63,7 @@ def run_training(
         Where the data and the store are.
     job_id : str
         Goes into the manifest and the history. A job gets one version, however often it is begun.
-    folder : JobFolder
+    folder : StoredJob
         Where the job's checkpoint is.
     publish : bool
         Whether the run ends with a version. A trial of a sweep does not, but is kept so that a
@@ -111,7 +111,7 @@ class Run:
     """
 
     def __init__(
-        self, config: TrainConfig, dataset: Dataset, folder: JobFolder, registry: Registry
+        self, config: TrainConfig, dataset: Dataset, folder: StoredJob, registry: Registry
     ) -> None:
         self.config = config
         self.dataset = dataset

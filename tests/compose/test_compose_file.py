@@ -22,7 +22,8 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text().splitlines()
 # The image or the network gives these; the port inside the container is always 8000.
-FIXED_SETTINGS = {"INKWELL_STORE", "INKWELL_HOST", "INKWELL_PORT"}
+# There the store is a volume, of which nothing is copied.
+FIXED_SETTINGS = {"INKWELL_STORE", "INKWELL_CACHE", "INKWELL_HOST", "INKWELL_PORT"}
 
 every_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 ours = pytest.mark.parametrize("name", ["service", "worker"])

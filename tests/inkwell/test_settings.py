@@ -91,3 +91,11 @@ def test_processes_get_absolute_paths_and_what_else_is_set(
     assert environ["INKWELL_MNIST_DIR"] == str(tmp_path / "mnist")
     assert environ["INKWELL_REDIS_URL"] == "redis://127.0.0.1:7000/0"
     assert environ["INKWELL_LOG"] == "json"
+
+
+def test_a_bucket_is_what_the_processes_get_and_no_folder_of_this_machine() -> None:
+    settings = Settings.from_env({"INKWELL_STORE": "s3://bucket/prefix"})
+
+    assert settings.for_processes("redis://here")["INKWELL_STORE"] == "s3://bucket/prefix"
+    assert settings.store == Settings().store
+    assert settings.token() is None

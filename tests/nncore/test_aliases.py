@@ -17,9 +17,9 @@ from tests.conftest import publish as publish_one
 
 
 @pytest.fixture
-def registry(tmp_path):
+def registry(store):
     """A registry with three versions of the model "m", none of them live."""
-    registry = Registry(tmp_path)
+    registry = Registry(store)
     for seed in range(3):
         publish_one(registry, model="m", seed=seed, live=False)
     return registry
@@ -171,7 +171,7 @@ def test_a_move_that_is_not_accepted_changes_nothing_and_each_has_a_tag_of_its_o
 
 def test_of_many_that_move_an_alias_at_once_each_sees_the_one_before(registry):
     def promote(version):
-        for _ in range(10):
+        for _ in range(5):
             registry.promote("m", version)
 
     threads = [threading.Thread(target=promote, args=(v,)) for v in (1, 2, 3)]
@@ -231,7 +231,7 @@ def test_a_time_that_tells_nothing_is_told(registry, time, words):
         registry.resolve("m", f"live@{time}")
 
 
-def test_the_stamp_of_an_alias_changes_with_every_move_however_quick(registry):
+def test_the_stamp_of_an_alias_changes_with_every_move_however_quick(registry, folder):
     aliases = registry.aliases("m")
 
     stamps = []
@@ -243,7 +243,7 @@ def test_the_stamp_of_an_alias_changes_with_every_move_however_quick(registry):
     assert aliases.stamp("other") is None
 
 
-def test_readers_of_an_alias_never_see_it_missing_or_half_written(registry):
+def test_readers_of_an_alias_never_see_it_missing_or_half_written(registry, folder):
     registry.promote("m", 1)
     seen, stop = set(), threading.Event()
 

@@ -49,8 +49,8 @@ def manifest(**changed):
 
 
 @pytest.fixture
-def registry(tmp_path):
-    return Registry(tmp_path)
+def registry(store):
+    return Registry(store)
 
 
 def publish_many(store, count):
@@ -97,7 +97,7 @@ def test_the_layout_on_disk_is_the_promised_one(registry, tmp_path):
     assert json.loads((folder / "aliases" / "live").read_text())["to"] == 1
 
 
-def test_publish_is_invisible_until_complete(registry, monkeypatch):
+def test_publish_is_invisible_until_complete(registry, monkeypatch, tmp_path):
     seen = []
     sync = model_folder.sync_folder
     monkeypatch.setattr(
@@ -107,6 +107,7 @@ def test_publish_is_invisible_until_complete(registry, monkeypatch):
     registry.publish("m", network(), manifest())
 
     assert seen[0] == []  # all is written, nothing is renamed yet
+    assert os.listdir(tmp_path / "models/m/.staging") == []
     assert registry.versions("m") == [1]
 
 
@@ -132,7 +133,7 @@ def test_processes_that_publish_at_once_each_get_their_own_numbers(tmp_path):
     assert os.listdir(tmp_path / "models/m/.staging") == []
 
 
-def test_same_weights_are_the_same_bytes(registry, tmp_path):
+def test_same_weights_are_the_same_bytes(registry):
     for _ in range(2):
         registry.publish("m", network(7), manifest())
 
@@ -305,7 +306,7 @@ def test_a_version_that_was_deleted_meanwhile_is_not_promoted(registry, monkeypa
     assert registry.aliases("m").all() == {}
 
 
-def test_no_number_is_given_twice_also_where_the_newest_or_all_were_deleted(registry, tmp_path):
+def test_no_number_is_given_twice_also_where_the_newest_or_all_were_deleted(registry):
     publish_accuracies(registry, 0.1, 0.2, 0.3)
     registry.delete("m", 3)
     publish_accuracies(registry, 0.4)

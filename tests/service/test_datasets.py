@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nncore.dataset_store import DatasetStore, Feedback
+from nncore.dataset_store import DatasetStore
+from nncore.feedback import Feedback
 from nncore.framing import frame_digit
 from service import datasets as module
 from tests.conftest import publish

@@ -511,6 +511,16 @@ def test_an_unforeseen_fault_is_a_problem_document_without_a_trace(client, app, 
     assert response.json["request_id"] in response.json.values()
 
 
+def test_a_store_in_a_bucket_wants_an_admin_token():
+    environ = {"INKWELL_STORE": "s3://bucket/prefix/", "INKWELL_CACHE": "/copies"}
+    with pytest.raises(SettingsError, match="INKWELL_ADMIN_TOKEN: set one"):
+        Settings.from_env(environ)
+
+    store = Settings.from_env(environ | {"INKWELL_ADMIN_TOKEN": "token"}).store
+
+    assert (store.url, str(store.cache)) == ("s3://bucket/prefix", "/copies")
+
+
 def test_settings_come_from_the_environment_and_empty_means_unset():
     settings = Settings.from_env(
         {"INKWELL_PORT": "9000", "INKWELL_MODEL": "m", "INKWELL_ADMIN_TOKEN": "", "HOME": "/"}
@@ -523,6 +533,7 @@ def test_settings_come_from_the_environment_and_empty_means_unset():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("INKWELL_STORE", "ftp://bucket/prefix"),
         ("INKWELL_PORT", "http"),
         ("INKWELL_PORT", "70000"),
         ("INKWELL_WEB_WORKERS", "0"),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nncore.config import TrainConfig
-from nncore.dataset_store import DatasetStore, Feedback
+from nncore.dataset_store import DatasetStore
+from nncore.feedback import Feedback
 from nncore.registry import Registry
 from nncore.training import Examples, ignore
 from tests.worker.runs import run
