@@ -19,9 +19,10 @@ RUN python -m pip --python /opt/inkwell/bin/python uninstall --quiet --yes setup
  && find /opt/inkwell/lib -type f -regex '.*\.\(pyi\|pxd\|pyx\|tp\|h\|c\|cpp\|a\)' -delete \
  && find /opt/inkwell/lib -type f -name '*.so*' -exec strip --strip-unneeded {} +
 
-# What we never ask for: parts of these packages that nothing loads which we load, AVIF pictures, a
-# module of NumPy's tests, fonts but the one that reports are written in. What is missed after all
-# is met below, where each module of ours is imported.
+# What we never ask for: parts and compiled modules of these packages that nothing loads which we
+# load, AVIF pictures, text and colour profiles in pictures, a module of NumPy's tests, fonts but the
+# one that reports are written in. What is missed after all is met below, where each module of ours
+# is imported.
 RUN /opt/inkwell/bin/python - <<'EOF_PYTHON'
 import pkgutil
 import shutil
@@ -47,8 +48,14 @@ for folder in (fonts / "afm", fonts / "pdfcorefonts"):
     shutil.rmtree(folder)
 used = "DejaVuSans", "LastResortHE-Regular"
 unused = [font for font in fonts.glob("ttf/*.ttf") if font.stem not in used]
-for pattern in ("pillow.libs/libavif-*", "PIL/_avif.*", "numpy/_core/_simd.*"):
-    unused += site.glob(pattern)
+of_text = "freetype", "harfbuzz", "png16", "brotlicommon", "brotlidec"
+for library in ("avif", *of_text, "lcms2"):
+    unused += site.glob(f"pillow.libs/lib{library}-*")
+for module in ("PIL/_avif", "PIL/_imagingft", "PIL/_imagingcms", "numpy/_core/_simd"):
+    unused += site.glob(f"{module}.*.so")
+loaded = {getattr(module, "__file__", None) for module in sys.modules.values()}
+for package in (scipy, sklearn, fontTools):
+    unused += [so for so in Path(package.__path__[0]).rglob("*.so") if str(so) not in loaded]
 for file in unused:
     file.unlink()
 EOF_PYTHON

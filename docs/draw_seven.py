@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 SCALE = 8  # drawn large and brought down, for soft edges
-STROKE = [(7, 6), (19, 6), (13, 22)]
+STROKE = [(7, 6), (19, 6), (11, 22)]
 
 picture = Image.new("L", (28 * SCALE, 28 * SCALE))
 ImageDraw.Draw(picture).line(
