@@ -22,6 +22,7 @@ _ASKED = re.compile(rb"([A-Z]+) ([!->@-~]+)(?:\?[!-~]*)? HTTP/1\.1\r\n")
 _OF_NUMBERS = re.compile(
     rb"\r\ncontent-type:[ \t]*application/(?:json|octet-stream)[ \t]*[;\r]", re.IGNORECASE
 )
+_ENDS = re.compile(rb"\r\nconnection:[^\r]*close", re.IGNORECASE)
 _PACKED = re.compile(rb"\r\ncontent-encoding:", re.IGNORECASE)
 
 
@@ -76,6 +77,12 @@ class Arrival:
         if b'"b64"' in self.content or b"\\" in self.content:
             return None
         return asked[1].decode(), asked[2].decode()
+
+    def goes_on(self) -> bool:
+        """Tell whether nothing but this request has come, and its connection outlives it."""
+        alone = self.whole and self._length == len(self.content) - len(self._head)
+        first_line = self._head.partition(b"\r\n")[0]
+        return alone and first_line.endswith(b" HTTP/1.1") and not _ENDS.search(self._head)
 
     def part(self) -> tuple[bytes, bytes | None]:
         """Return what is to be parsed, and what has come of the body where that need not be."""

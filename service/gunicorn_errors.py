@@ -18,8 +18,10 @@ def write_error(sock: socket.socket, status: int, reason: str, message: str) -> 
     util.write_nonblock(sock, error_bytes(status, reason, message, {}))
 
 
-def error_bytes(status: int, reason: str, message: str, headers: Mapping[str, str]) -> bytes:
-    """Return an answer, head and body, after which the connection ends.
+def error_bytes(
+    status: int, reason: str, message: str, headers: Mapping[str, str], *, goes_on: bool = False
+) -> bytes:
+    """Return an answer, head and body, after which the connection goes on or ends.
 
     Which address was meant is not known, so the document has the members of all families' errors.
     """
@@ -27,7 +29,7 @@ def error_bytes(status: int, reason: str, message: str, headers: Mapping[str, st
     fault = Fault(status, kind, message[:MAX_MESSAGE] or f"{reason}.", request_id=uuid.uuid4().hex)
     written = write(fault, UNPARSED)
     fields = {
-        "Connection": "close",
+        "Connection": "keep-alive" if goes_on else "close",
         "Content-Type": written.media_type,
         "Content-Length": str(len(written.body)),
         HEADER: fault.request_id,

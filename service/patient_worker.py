@@ -38,8 +38,10 @@ from service.settings import DRAIN_BYTES, Settings
 SECONDS_TO_END = 60.0  # until the rest has come, which a thread reads
 SECONDS_TO_TAKE = 60.0  # until the client has taken an answer, or each part of one that goes on
 SECONDS_TO_SEEM_SLOW = 2.0  # with part of the answer unsent: then half of the threads may wait so
+LONG_TURN = 16  # requests that the event loop answers itself
 SECONDS_TO_PART = 2.0  # until the client has ended a connection after its last answer
 RETRY_AFTER = 1  # seconds
+ONE_TOO_MANY = 429, "Too Many Requests", "More requests at once than are taken."
 # Never refused: who asks would take a service that is busy for a dead one.
 PROBES = (b"GET /livez ", b"GET /readyz ")
 
@@ -78,6 +80,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.parting: dict[TConn, float] = {}  # those whose last answer is out, and until when
         self.answering: dict[TConn, float] = {}  # those that threads have, since when
         self.busy = 0  # requests that threads have, or that wait for one
+        self.answered_at_once = 0  # requests, in this turn of the event loop
+        self.last_turn_was_long = False
 
     # --- The end ---
 
@@ -112,6 +116,22 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             listener.close()
 
     # --- The event loop's part ---
+
+    def notify(self) -> None:
+        """Begin a turn of the event loop: gunicorn calls this before each."""
+        super().notify()
+        self.last_turn_was_long = self.answered_at_once >= LONG_TURN
+        self.answered_at_once = 0
+
+    def accept(self, listener: Any) -> None:
+        """Take a connection; where turns are long, all that wait: at one a turn they never end."""
+        super().accept(listener)
+        while (
+            self.last_turn_was_long
+            and self.nr_conns < self.worker_connections
+            and select.select([listener], [], [], 0)[0]
+        ):
+            super().accept(listener)
 
     def enqueue_req(self, conn: TConn) -> None:
         """Take up a connection that is new, or on which something came."""
@@ -150,7 +170,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             self.drop(conn)
 
     def hand_over(self, conn: TConn, arrival: Arrival) -> None:
-        """Let a thread go on with what has come of a request."""
+        """Let a thread go on with what has come of a request, or refuse it."""
+        if self.is_crowded(arrival) and arrival.goes_on():
+            self.refuse_and_go_on(conn)
+            return
         conn.init()
         unparsed, conn.begun = arrival.part()
         conn.parser.unreader.unread(unparsed)
@@ -166,6 +189,15 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         else:
             self.refuse_as_one_too_many(conn)
 
+    def is_crowded(self, arrival: Arrival) -> bool:
+        """Tell whether more than may wait were there before a whole request, in threads or here."""
+        if arrival.content.startswith(PROBES):
+            return False
+        return (
+            self.busy >= self.cfg.threads + self.most_waiting
+            or self.answered_at_once >= self.most_waiting
+        )
+
     def is_quick(self, arrival: Arrival) -> bool:
         """Tell whether a request is a prediction of a few rows, by an alias."""
         asked = arrival.quick()
@@ -178,6 +210,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         client that does not take it holds up a thread, as others do.
         """
         self.busy += 1
+        self.answered_at_once += 1
         client, conn.sock = conn.sock, Outbox(conn.sock)
         goes_on = self.handle(conn)
         outbox, conn.sock = conn.sock, client
@@ -265,6 +298,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             if arrival.content:
                 detail = f"The request did not come within {SECONDS_TO_BEGIN:.0f} s."
                 self.refuse(conn, 408, "Request Timeout", detail)
+                self.part(conn)
             else:
                 self.drop(conn)
 
@@ -279,17 +313,35 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
                 conn.sock.shutdown(socket.SHUT_RDWR)
 
     def refuse_as_one_too_many(self, conn: TConn) -> None:
-        """Answer 429."""
-        self.refuse(conn, 429, "Too Many Requests", "More requests at once than are taken.")
+        """Answer 429, and end the connection."""
+        self.refuse(conn, *ONE_TOO_MANY)
+        self.part(conn)
 
-    def refuse(self, conn: TConn, status: int, reason: str, detail: str) -> None:
-        """Answer with a problem, and end the connection."""
+    def refuse_and_go_on(self, conn: TConn) -> None:
+        """Answer 429 to a request that is whole, and keep its connection.
+
+        To end it and to take the next would cost as much as an answer: then a service that is
+        asked for twice what it can do would do half of what it can.
+        """
+        if self.refuse(conn, *ONE_TOO_MANY, goes_on=True):
+            conn.init()
+            self.busy += 1
+            self.finish_request(conn, _Done(True))
+        else:
+            self.part(conn)
+
+    def refuse(
+        self, conn: TConn, status: int, reason: str, detail: str, *, goes_on: bool = False
+    ) -> bool:
+        """Answer with a problem; tell whether the client took it."""
         self.wsgi.extensions["requests"].happened("refused request", str(status))
         headers = {"Retry-After": str(RETRY_AFTER)} if status == 429 else {}
-        with suppress(OSError):
+        answer = error_bytes(status, reason, detail, headers, goes_on=goes_on)
+        try:
             conn.sock.setblocking(False)
-            conn.sock.send(error_bytes(status, reason, detail, headers))
-        self.part(conn)
+            return bool(conn.sock.send(answer) == len(answer))
+        except OSError:
+            return False
 
     # --- A thread's part ---
 

@@ -93,7 +93,10 @@ class Api:
             job = self.job(job_id)
             return job if job.get("status") in statuses else None
 
-        return wait_for(there, TRAIN_SECONDS, f"job {job_id}")
+        try:
+            return wait_for(there, TRAIN_SECONDS, f"job {job_id}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.job(job_id)}") from error
 
     def wait_for_progress(self, job_id):
         """Wait until the job's process has told how far it is."""

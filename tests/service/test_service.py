@@ -477,7 +477,7 @@ def test_a_full_or_broken_disk_is_told(client, registry, admin, live, monkeypatc
         def fail(*args, error=error, **kwargs):
             raise error
 
-        monkeypatch.setattr("nncore.aliases.replace_file", fail)
+        monkeypatch.setattr("nncore.model_folder.replace_file", fail)
         response = client.put(
             "/api/v1/models/digits/aliases/live", json={"version": 2}, headers=admin
         )
