@@ -20,8 +20,8 @@ RUN python -m pip --python /opt/inkwell/bin/python uninstall --quiet --yes setup
  && find /opt/inkwell/lib -type f -name '*.so*' -exec strip --strip-unneeded {} +
 
 # What we never ask for: parts and compiled modules of these packages that nothing loads which we
-# load, AVIF pictures, text and colour profiles in pictures, a module of NumPy's tests, fonts but the
-# one that reports are written in. What is missed after all is met below, where each module of ours
+# load, AVIF pictures, text and colour profiles in pictures, what only NumPy's tests use, pictures and
+# tables of others, fonts but the one that reports are written in. What is missed after all is met below, where each module of ours
 # is imported.
 RUN /opt/inkwell/bin/python - <<'EOF_PYTHON'
 import pkgutil
@@ -29,6 +29,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import contourpy
 import fontTools
 import matplotlib.backends.backend_agg
 import matplotlib.figure
@@ -44,7 +45,7 @@ for package in (scipy, sklearn, fontTools, pygments):
             shutil.rmtree(Path(package.__path__[0], part.name.rpartition(".")[2]))
 site = Path(scipy.__path__[0]).parent
 fonts = site / "matplotlib" / "mpl-data" / "fonts"
-for folder in (fonts / "afm", fonts / "pdfcorefonts"):
+for folder in (fonts / "afm", fonts / "pdfcorefonts", fonts.parent / "images"):
     shutil.rmtree(folder)
 used = "DejaVuSans", "LastResortHE-Regular"
 unused = [font for font in fonts.glob("ttf/*.ttf") if font.stem not in used]
@@ -53,8 +54,11 @@ for library in ("avif", *of_text, "lcms2"):
     unused += site.glob(f"pillow.libs/lib{library}-*")
 for module in ("PIL/_avif", "PIL/_imagingft", "PIL/_imagingcms", "numpy/_core/_simd"):
     unused += site.glob(f"{module}.*.so")
+unused += site.glob("numpy/_core/_*_tests.*.so")
+unused += site.glob("sklearn/datasets/images/*.jpg")
+unused += site.glob("scipy/stats/*.npz")
 loaded = {getattr(module, "__file__", None) for module in sys.modules.values()}
-for package in (scipy, sklearn, fontTools):
+for package in (scipy, sklearn, fontTools, matplotlib, contourpy):
     unused += [so for so in Path(package.__path__[0]).rglob("*.so") if str(so) not in loaded]
 for file in unused:
     file.unlink()
@@ -91,7 +95,7 @@ WORKDIR /opt/inkwell
 # Each module is imported once: nothing that was left out above is missed. The bytecode of what that
 # loads stays, Python's own library's too (the base images have none): the processes then start
 # three to four times as fast, and so do the health checks. The rest never runs, and stays without.
-RUN PYTHONDONTWRITEBYTECODE= python - <<'EOF_PYTHON'
+RUN PYTHONDONTWRITEBYTECODE= MPLCONFIGDIR=/dev/shm python - <<'EOF_PYTHON'
 import importlib
 import pkgutil
 
