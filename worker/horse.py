@@ -8,6 +8,7 @@ import re
 import resource
 import select
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from worker.outcomes import FINISHED, outcome_of
 log = logging.getLogger(__name__)
 
 
+# Of a task apart: a worker that waits longer for its store counts as lost (`jobs.executions`).
+MOST_SECONDS_APART = 10.0
 WARM_UP = np.ones((512, 512), np.float32)
 STATUS = Path("/proc/self/status")
 
@@ -79,11 +82,13 @@ def apart(task: Callable[[], Any]) -> Any:
     Raises
     ------
     OSError
-        If the store is away, or the task ended without a word.
+        If the store is away, the task ended without a word, or it took too long.
     """
     horse = Horse(task)
-    while not horse.wait(1.0):
-        pass
+    deadline = time.monotonic() + MOST_SECONDS_APART
+    while not horse.wait(0.1):
+        if time.monotonic() > deadline:
+            horse.kill()
     outcome, death = horse.bury()
     if outcome is None or outcome["kind"] != FINISHED:
         raise OSError(errno.EIO, outcome["error"] if outcome else death)

@@ -11,7 +11,7 @@ from rq.job import JobStatus
 
 from jobs.executions import Orders
 from jobs.records import connect
-from worker import attempt
+from worker import attempt, horse
 from worker.attempt import Attempt
 from worker.checkpoints import InterruptedRunError, Interruption
 from worker.datasets import DatasetError, UnreachableDatasetError
@@ -237,3 +237,16 @@ def test_a_redis_that_is_away_is_waited_for(attempt_at, queue, post, server, red
 
     with connect(server.environ["INKWELL_REDIS_URL"]):
         assert queue.get(job.id).status is JobStatus.FINISHED
+
+
+def test_a_task_apart_returns_what_it_found_or_says_what_is_wrong():
+    assert horse.apart(returns) == RESULT
+    with pytest.raises(OSError, match="the disk is away"):
+        horse.apart(raises(OSError("the disk is away")))
+
+
+def test_a_task_apart_that_the_store_holds_up_is_ended(monkeypatch):
+    monkeypatch.setattr(horse, "MOST_SECONDS_APART", 0.2)
+
+    with pytest.raises(OSError, match="Killed by SIGKILL"):
+        horse.apart(is_deaf)
