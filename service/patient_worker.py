@@ -103,6 +103,11 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         if self.stops_at is not None and time.monotonic() >= self.stops_at:
             self.alive = False
 
+    def is_parent_alive(self) -> bool:
+        """Tell whether the arbiter is there; without it this worker ends as if it were told to."""
+        self.alive = self.alive and super().is_parent_alive()
+        return self.alive
+
     def set_accept_enabled(self, enabled: bool) -> None:
         """Take connections or not; a worker that ends takes those that wait, and closes."""
         if self.alive:

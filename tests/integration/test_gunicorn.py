@@ -224,6 +224,20 @@ def test_a_service_that_drains_is_not_ready_and_still_answers(ending):
     assert stack.processes["service"].returncode == 0
 
 
+def test_processes_that_outlive_their_master_make_room_for_the_next(ending):
+    stack = ending()
+    with socket.create_connection(("127.0.0.1", stack.port), 10) as client:
+        head = f"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: {OCTETS['Content-Type']}"
+        client.sendall(f"{head}\r\nContent-Length: 784\r\n\r\n".encode())
+        stack.kill("service")
+
+        stack.start_service()  # while one of the processes waits for the rest of a request
+        wait_for(lambda: stack.log("service").count("Listening at") == 2, what="the next master")
+
+        client.sendall(bytes(784))
+        assert client.recv(100).startswith(b"HTTP/1.1 200 OK")
+
+
 TOLD_TO_STOP_AT_ONCE = """
 import os, runpy, signal
 globals().update(runpy.run_path("service/gunicorn.conf.py"))

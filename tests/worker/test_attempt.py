@@ -199,7 +199,7 @@ def test_the_time_of_all_processes_together_is_limited(attempt_at, queue, post, 
 
 def test_a_run_that_needs_more_memory_than_it_may_have_fails(attempt_at, queue, post):
     job, modest = post(memory_limit_mb=50), post(memory_limit_mb=50)
-    attempt_at(job, lambda: {"sum": int(np.ones(100 * 2**20, np.uint8).sum())})
+    attempt_at(job, lambda: {"sum": int(np.ones(2**31, np.uint8).sum())})
     attempt_at(modest, lambda: {"sum": int(np.ones(2**20, np.uint8).sum())})
 
     failed = queue.get(job.id)
