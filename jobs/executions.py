@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from redis import Redis
@@ -15,6 +16,7 @@ from rq.job import JobStatus
 from rq.worker import BaseWorker
 
 from jobs.records import KEPT_SECONDS, Change, JobRecords, WrongStateError
+from jobs.rounds import for_each
 from jobs.training_job import TrainingJob
 from nncore.config import TrainConfig
 
@@ -186,13 +188,15 @@ class Executions:
         for queue in self._records.queues:
             registry = queue.started_job_registry.key
             lost: Any = redis.zrangebyscore(registry, 0, datetime.now(UTC).timestamp())
-            for entry in lost:
-                execution = Execution.from_composite_key(entry.decode(), redis)
-                job = self._records.get(execution.job_id)
-                with suppress(WrongStateError):  # settled meanwhile
-                    if job is not None:
-                        self.mourn(job, execution, f"Worker {job.worker_name} was lost")
-                redis.zrem(registry, entry)
+            for_each(lost, partial(self._reclaim, registry))
+
+    def _reclaim(self, registry: str, entry: bytes) -> None:
+        execution = Execution.from_composite_key(entry.decode(), self._records.redis)
+        job = self._records.get(execution.job_id)
+        with suppress(WrongStateError):  # settled meanwhile
+            if job is not None:
+                self.mourn(job, execution, f"Worker {job.worker_name} was lost")
+        self._records.redis.zrem(registry, entry)
 
     def _enqueue_due(self) -> None:
         """Put jobs whose time has come into the queue."""
@@ -202,8 +206,8 @@ class Executions:
             job.tell(pipeline, "Back in the queue.")
 
         for queue in self._records.queues:
-            for job_id in queue.scheduled_job_registry.get_jobs_to_schedule():
-                self._bring_on(job_id, JobStatus.SCHEDULED, enqueue)
+            due = queue.scheduled_job_registry.get_jobs_to_schedule()
+            for_each(due, partial(self._bring_on, JobStatus.SCHEDULED, enqueue))
 
     def _requeue_slipped(self) -> None:
         """Put back jobs that a worker took from the queue, and died before it began them.
@@ -218,11 +222,10 @@ class Executions:
         listed = self._records.index.all_of(JobStatus.QUEUED)
         waiting = {job_id for queue in self._records.queues for job_id in queue.get_job_ids()}
         missing = listed - waiting
-        for job_id in missing & self._missing:
-            self._bring_on(job_id, JobStatus.QUEUED, requeue)
+        for_each(missing & self._missing, partial(self._bring_on, JobStatus.QUEUED, requeue))
         self._missing = missing
 
-    def _bring_on(self, job_id: str, status: JobStatus, change: Change) -> None:
+    def _bring_on(self, status: JobStatus, change: Change, job_id: str) -> None:
         # It may be gone; another worker may have been first.
         with suppress(NoSuchJobError, WrongStateError):
             self._records.move(job_id, [status], change)

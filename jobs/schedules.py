@@ -14,6 +14,7 @@ from jobs.idempotency import Idempotency
 from jobs.options import JobOptions
 from jobs.queue import JobQueue
 from jobs.records import digest
+from jobs.rounds import for_each
 from jobs.training_job import TRAIN_TASK
 from nncore.config import TrainConfig
 from nncore.errors import ConfigError, RegistryError
@@ -84,9 +85,13 @@ class Schedules:
 
         `read` returns what a job's body asks for; what it names is looked up at that time.
         """
-        for schedule in self.all():
-            if schedule.next_at <= now():
-                self._post(schedule, read)
+        names: Any = self._redis.hkeys(self._key)
+        for_each([name.decode() for name in names], lambda name: self._post_if_due(name, read))
+
+    def _post_if_due(self, name: str, read: Read) -> None:
+        schedule = self.get(name)
+        if schedule is not None and schedule.next_at <= now():
+            self._post(schedule, read)
 
     def _post(self, schedule: Schedule, read: Read) -> None:
         # Of two workers, or one that dies before it has noted it, the key lets one job through.

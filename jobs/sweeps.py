@@ -21,6 +21,7 @@ from jobs.idempotency import Answered, Idempotency
 from jobs.options import JobOptions, split_job
 from jobs.queue import JobQueue
 from jobs.records import KEPT_SECONDS, JobRecords, WrongStateError
+from jobs.rounds import for_each
 from jobs.sweep_request import HIGHER_IS_BETTER, SweepRequest, with_parameters
 from jobs.training_job import ENDED, UNFINISHED, TrainingJob
 from nncore.config import TrainConfig
@@ -164,12 +165,13 @@ class Sweeps:
             Takes a job of which nothing needs to be kept any more.
         """
         open_ids: Any = self._redis.smembers(self._open)
-        for sweep_id in open_ids:
-            sweep = self.get(sweep_id.decode())
-            if sweep is not None:
-                self._bring_on(sweep, plan, forget)
+        ids = [sweep_id.decode() for sweep_id in open_ids]
+        for_each(ids, lambda sweep_id: self._bring_on(sweep_id, plan, forget))
 
-    def _bring_on(self, sweep: Sweep, plan: Plan, forget: Callable[[str], None]) -> None:
+    def _bring_on(self, sweep_id: str, plan: Plan, forget: Callable[[str], None]) -> None:
+        sweep = self.get(sweep_id)
+        if sweep is None:
+            return
         if sweep.status == WAITING:
             parameters = plan(sweep.request)
             self._move(sweep.id, (WAITING,), lambda s, p: self._begin(s, parameters, p))

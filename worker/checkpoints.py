@@ -5,7 +5,8 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, Self
 
 from worker.job_folder import StoredJob
 
@@ -20,12 +21,23 @@ class InterruptedRunError(Exception):
 
 
 class Interruption:
-    """Whether this process is to make way: SIGTERM came, or the worker above it is gone."""
+    """Whether this process is to make way: SIGTERM came, or the worker above it is gone.
+
+    Only where it is entered, while there is something to keep, SIGTERM waits for the next step.
+    Elsewhere (data are read, a report is drawn) it ends the process at once: what a run has reached
+    is in its checkpoint, or published.
+    """
 
     def __init__(self) -> None:
         self._worker = os.getppid()
         self._asked = False
+
+    def __enter__(self) -> Self:
         signal.signal(signal.SIGTERM, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def __call__(self) -> bool:
         """Tell whether to make way."""
@@ -33,6 +45,9 @@ class Interruption:
 
     def _ask(self, *_: Any) -> None:
         self._asked = True
+
+
+NEVER = nullcontext(lambda: False)  # in the place of an Interruption, where nobody interrupts
 
 
 class Checkpoints:
@@ -57,14 +72,18 @@ class Checkpoints:
 
     def after_step(self) -> None:
         """Write where it is time. Raises InterruptedRunError, SupersededError."""
-        if self._interrupted():
-            self._save()
-            raise InterruptedRunError
+        self._make_way_if_asked()
         self._save_if_older_than(SECONDS_BETWEEN_SAVES)
 
     def after_epoch(self) -> None:
-        """Write, unless epochs are short. Raises SupersededError."""
+        """Write, unless epochs are short. Raises InterruptedRunError, SupersededError."""
+        self._make_way_if_asked()
         self._save_if_older_than(SECONDS_BETWEEN_EPOCHS_SAVES)
+
+    def _make_way_if_asked(self) -> None:
+        if self._interrupted():
+            self._save()
+            raise InterruptedRunError
 
     def _save_if_older_than(self, seconds: float) -> None:
         if time.monotonic() - self._saved_at >= seconds:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue, Worker
 from rq.exceptions import StopRequested
@@ -23,6 +22,7 @@ from rq.worker_registration import clean_worker_registry
 from jobs.executions import Executions, Orders
 from jobs.options import JobOptions, read_job
 from jobs.records import SERIALIZER, WrongStateError, connect, queue_names
+from jobs.rounds import for_each
 from jobs.schedules import Schedules
 from jobs.sweeps import Sweeps
 from jobs.training_job import TrainingJob
@@ -110,13 +110,9 @@ class TrainingWorker(Worker):
 
     def run_maintenance_tasks(self) -> None:
         """Bring on jobs that no worker has in hand."""
-        for tend in (self._training.tend, self._tend_sweeps, self._tend_schedules):
-            try:
-                tend()
-            except RedisError:
-                raise
-            except Exception:  # whatever one record says, it must not end the run in hand
-                log.exception("What no worker has in hand could not be brought on.")
+        for_each(
+            (self._training.tend, self._tend_sweeps, self._tend_schedules), lambda tend: tend()
+        )
         for queue in self.queues:
             clean_worker_registry(queue)
         self._last_round = time.monotonic()
@@ -155,7 +151,7 @@ class TrainingWorker(Worker):
 
     def _beat(self, job: TrainingJob, execution: Execution) -> Orders:
         orders = self._training.beat(job, execution, self)
-        if self._is_time_for_a_round():
+        if self._is_time_for_a_round() and not self._stop.requested:
             self.run_maintenance_tasks()
         return orders
 

@@ -35,7 +35,7 @@ def train_model(payload: dict[str, Any]) -> dict[str, Any]:
     log.info("Training %r on %r: job %s.", config.model, config.dataset, job.id)
     folder = open_job(settings.store, job.id, job.execution_id)
     folder.check_store()
-    interrupted, reporter = Interruption(), Reporter(job.id, settings)
+    interruption, reporter = Interruption(), Reporter(job.id, settings)
     result = run_training(
         config,
         settings,
@@ -43,9 +43,9 @@ def train_model(payload: dict[str, Any]) -> dict[str, Any]:
         publish=job.publishes,
         folder=folder,
         report=reporter.report,
-        interrupted=interrupted,
+        interruption=interruption,
     )
-    reporter.make_sure(interrupted)
+    reporter.make_sure(interruption)
     log.info("Version of %r: %s. %s", config.model, result["version"], result["reason"])
     return result
 

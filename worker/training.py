@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from nncore.scaling import PixelScaler
 from nncore.sketch import ROWS, Sketch, spread
 from nncore.training import EpochStats, Examples, TrainingState, fit, ignore
 from worker import datasets
-from worker.checkpoints import Checkpoints
+from worker.checkpoints import NEVER, Checkpoints
 from worker.datasets import Dataset
 from worker.job_folder import StoredJob
 from worker.measures import calibrate, measure
@@ -52,7 +53,7 @@ def run_training(
     folder: StoredJob,
     publish: bool = True,
     report: Report = ignore,
-    interrupted: Callable[[], bool] = lambda: False,
+    interruption: AbstractContextManager[Callable[[], bool]] = NEVER,
 ) -> dict[str, Any]:
     """Train as `config` says and publish a version; go on where the job stood, if it was begun.
 
@@ -70,8 +71,8 @@ def run_training(
         later attempt may publish it.
     report : callable
         Called at most twice a second with the progress and the history, and once at the end.
-    interrupted : callable
-        Tells whether the run is to make way.
+    interruption : context manager
+        Entered while the run trains; tells whether it is to make way.
 
     Returns
     -------
@@ -96,7 +97,8 @@ def run_training(
     version = published_by(registry, config.model, job_id) if begun_before else None
     if version is None:
         run = Run(config, dataset, folder, registry)
-        run.train(report, interrupted)
+        with interruption as interrupted:
+            run.train(report, interrupted)
         if not publish:
             return run.keep()
         version = run.publish(registry, job_id)

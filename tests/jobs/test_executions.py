@@ -195,6 +195,20 @@ def test_a_job_whose_worker_is_not_heard_of_goes_on_elsewhere(executions, queue,
         executions.finish(*mine, {"version": 1})
 
 
+def test_a_record_that_cannot_be_read_leaves_the_other_lost_jobs_going_on(
+    executions, queue, redis, begin, post, lose
+):
+    jobs = [post() for _ in range(4)]
+    for job in jobs:
+        begin(job, "worker-1")
+    for job in jobs[1:3]:
+        redis.hset(job.key, "story", "{")
+    lose(executions)
+    executions.tend()
+
+    assert {queue.get(jobs[n].id).status for n in (0, 3)} == {JobStatus.QUEUED}
+
+
 def test_a_job_that_is_looked_after_is_not_lost(executions, queue, begin, post, worker):
     job, execution = begin(post())
     executions.beat(job, execution, worker)

@@ -25,6 +25,6 @@ def test_a_record_that_cannot_be_read_ends_neither_the_worker_nor_its_round(
 
     TrainingWorker(settings, Stop()).run_maintenance_tasks()
 
-    assert "could not be brought on" in caplog.text
+    assert "Could not be brought on: broken" in caplog.text
     (job,) = queue.page(limit=9, cursor=None, status=None, model=None).jobs
     assert job.config["model"] == "digits"

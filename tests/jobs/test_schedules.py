@@ -152,3 +152,15 @@ def test_a_schedule_that_is_put_again_takes_the_place_of_the_first(schedules, du
     assert schedules.delete("nightly")
     assert not schedules.delete("nightly")
     assert schedules.all() == []
+
+
+def test_a_schedule_that_cannot_be_read_leaves_the_others_being_posted(
+    schedules, tend, due, jobs, redis
+):
+    for name in ("a", "c"):
+        schedules.put(name, "0 2 * * *", JOB | {"model": name})
+        due(name)
+    redis.hset(KEY, "b", "{")
+    tend()
+
+    assert {job.model for job in jobs()} == {"a", "c"}

@@ -245,6 +245,15 @@ def test_a_sweep_that_is_stopped_before_it_began_makes_no_trials(sweeps, post_sw
     assert queue.page(limit=5, cursor=None, status=None, model=None).jobs == []
 
 
+def test_a_sweep_that_cannot_be_read_leaves_the_others_going_on(sweeps, post_sweep, tend, redis):
+    ids = [post_sweep() for _ in range(4)]
+    redis.set(f"inkwell:training:sweeps:sweep:{ids[1]}", '{"of": "another time"}')
+    redis.set(f"inkwell:training:sweeps:sweep:{ids[2]}", "{")
+    tend()
+
+    assert [sweeps.get(ids[n]).status for n in (0, 3)] == ["running", "running"]
+
+
 def test_a_sweep_is_begun_once_a_key(sweeps, tmp_path):
     request = read_sweep(SIZES, tmp_path)
 

@@ -4,6 +4,7 @@ import itertools
 
 from nncore.config import TrainConfig
 from nncore.training import ignore
+from worker.checkpoints import NEVER
 from worker.job_folder import JobFolder
 from worker.settings import Settings
 from worker.training import run_training
@@ -17,7 +18,7 @@ def run(
     job_id=None,
     execution_id="e1",
     report=ignore,
-    interrupted=lambda: False,
+    interruption=NEVER,
     mnist_dir=None,
     **changed,
 ):
@@ -30,5 +31,5 @@ def run(
         job_id=job_id,
         folder=JobFolder(store, job_id, execution_id),
         report=report,
-        interrupted=interrupted,
+        interruption=interruption,
     )

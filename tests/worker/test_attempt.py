@@ -28,10 +28,16 @@ def returns():
 
 
 def makes_way():
-    interrupted = Interruption()
-    while not interrupted():
-        time.sleep(0.01)
-    raise InterruptedRunError
+    with Interruption() as interrupted:
+        while not interrupted():
+            time.sleep(0.01)
+        raise InterruptedRunError
+
+
+def trains_no_more():
+    with Interruption():
+        pass
+    time.sleep(600)
 
 
 def is_deaf():
@@ -154,6 +160,18 @@ def test_a_worker_that_is_to_stop_gives_the_job_back(attempt_at, queue, post, ta
     back = queue.get(job.id)
     assert (back.status, back.deaths) == (JobStatus.QUEUED, [])
     assert queue.positions([back]) == [1]
+
+
+@pytest.mark.parametrize("task", [lambda: time.sleep(600), trains_no_more])
+def test_a_process_that_does_not_train_ends_as_soon_as_it_is_told_to(
+    attempt_at, queue, post, monkeypatch, task
+):
+    monkeypatch.setitem(attempt.SECONDS_TO_MAKE_WAY, attempt.SHUTDOWN, float("inf"))
+    job = post()
+    attempt_at(job, task, stopping=lambda: True)
+
+    back = queue.get(job.id)
+    assert (back.status, back.deaths) == (JobStatus.QUEUED, [])
 
 
 def test_a_job_that_is_anothers_by_now_is_left_alone(attempt_at, queue, executions, post, redis):

@@ -2,6 +2,9 @@ import errno
 import hashlib
 import itertools
 import json
+import os
+import signal
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -14,8 +17,9 @@ from nncore.registry import Registry
 from nncore.training import Examples
 from tests.conftest import classifier_of
 from tests.worker.runs import run
-from worker import checkpoints, datasets
-from worker.checkpoints import InterruptedRunError
+from worker import checkpoints, datasets, release
+from worker.checkpoints import InterruptedRunError, Interruption
+from worker.horse import Horse
 from worker.job_folder import JobFolder, SupersededError
 from worker.outcomes import may_pass
 from worker.settings import Settings
@@ -136,16 +140,16 @@ def test_a_run_that_starts_from_a_version_and_makes_way_ends_with_the_same_weigh
     asked = {"start_from": 1, "epochs": 4, "average": 0.9, "promote": "never"}
     undisturbed = run(store, **asked)["version"]
     with pytest.raises(InterruptedRunError):
-        run(store, job_id="j", interrupted=after(30), **asked)
+        run(store, job_id="j", interruption=after(30), **asked)
     disturbed = run(store, job_id="j", execution_id="e2", **asked)["version"]
 
     assert digest(store, disturbed) == digest(store, undisturbed) != digest(store, 1)
 
 
 def after(steps):
-    """Tell to make way after so many questions, one a step."""
+    """Tell to make way after so many questions: one a step, one an epoch."""
     asked = itertools.count(1)
-    return lambda: next(asked) >= steps
+    return nullcontext(lambda: next(asked) >= steps)
 
 
 def digest(store, number):
@@ -156,12 +160,12 @@ def checkpoint(store, job_id):
     return store / "jobs" / job_id / "checkpoint.safetensors"
 
 
-@pytest.mark.parametrize("steps", [1, 20, 21, 30, 61])  # 21 steps an epoch
+@pytest.mark.parametrize("steps", [1, 20, 21, 22, 30, 61, 66])  # an epoch: 21 steps, its end
 def test_an_interrupted_run_goes_on_to_the_weights_of_an_undisturbed_one(store, steps):
     how = {"augment": {"shift": 2}, "average": 0.9, "early_stopping": {"patience": 50}}
     run(store, **how)
     with pytest.raises(InterruptedRunError):
-        run(store, job_id="cut", interrupted=after(steps), **how)
+        run(store, job_id="cut", interruption=after(steps), **how)
     run(store, job_id="cut", execution_id="e2", **how)
 
     registry = Registry(store)
@@ -176,7 +180,7 @@ def test_a_run_that_is_cut_again_and_again_has_the_same_weights(store):
     run(store)
     for part in range(6):
         with pytest.raises(InterruptedRunError):
-            run(store, job_id="cut", execution_id=f"e{part}", interrupted=after(10))
+            run(store, job_id="cut", execution_id=f"e{part}", interruption=after(10))
     run(store, job_id="cut", execution_id="last")
 
     assert digest(store, 1) == digest(store, 2)
@@ -185,7 +189,7 @@ def test_a_run_that_is_cut_again_and_again_has_the_same_weights(store):
 def test_a_checkpoint_that_the_disk_has_lost_costs_time_only(store):
     run(store)
     with pytest.raises(InterruptedRunError):
-        run(store, job_id="cut", interrupted=after(30))
+        run(store, job_id="cut", interruption=after(30))
     checkpoint(store, "cut").write_bytes(b"lost")
     run(store, job_id="cut", execution_id="e2")
 
@@ -194,7 +198,7 @@ def test_a_checkpoint_that_the_disk_has_lost_costs_time_only(store):
 
 def test_a_run_does_not_go_on_with_other_data(store, monkeypatch):
     with pytest.raises(InterruptedRunError):
-        run(store, job_id="cut", interrupted=after(30))
+        run(store, job_id="cut", interruption=after(30))
     other = datasets.load("digits", Settings(store=store))
     other.train.pixels[0] = 0
     monkeypatch.setitem(datasets.LOADERS, "digits", lambda settings: other)
@@ -233,6 +237,25 @@ def test_a_job_that_has_published_does_not_publish_again(store):
     assert again["test_accuracy"] == first["test_accuracy"]
     assert Registry(store).versions("digits") == [1]
     assert len(Registry(store).aliases("digits").history()) == 1
+
+
+def test_a_run_told_to_make_way_while_its_report_is_drawn_ends_and_has_its_one_version(
+    store, monkeypatch
+):
+    def draws(registry, version, test):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return "nobody drew it"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(release, "write_report", draws)
+        horse = Horse(lambda: run(store, job_id="told", interruption=Interruption()))
+        while not horse.wait(1):
+            pass
+        assert horse.bury() == (None, "Killed by SIGTERM")
+    told = run(store, job_id="told", execution_id="e2")
+
+    assert (told["version"], told["promoted"], told["report_error"]) == (1, True, None)
+    assert Registry(store).versions("digits") == [1]
 
 
 def test_an_execution_that_is_no_longer_the_jobs_publishes_nothing(store):

@@ -1,6 +1,7 @@
 """Runs on uploaded data sets and on feedback."""
 
 import itertools
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def test_feedback_that_comes_while_a_job_runs_waits_for_the_next(store):
     run(store, **asked)
     steps = itertools.count()
     with pytest.raises(InterruptedRunError):
-        run(store, job_id="j", interrupted=lambda: next(steps) > 20, **asked)
+        run(store, job_id="j", interruption=nullcontext(lambda: next(steps) > 20), **asked)
     feedback.add(examples(3, 3).pixels, LABELS)
     run(store, job_id="j", execution_id="e2", **asked)
     run(store, **asked)
