@@ -1,28 +1,47 @@
-"""Twice the load that a service can take: ``python -m benchmarks.overload [SECONDS]``.
+"""Twice the load that a service can take: ``python -m benchmarks.overload [SECONDS] [ROUNDS]``.
 
-One process of the service on one core, clients on another. First as much as it can take (64
-clients that ask again as soon as they are answered), then twice that, at a fixed rate; in turn.
+One process of the service on one core, clients on another. Requests come at fixed rates, whatever
+becomes of those before: the most that is answered at any rate is the peak, and then twice as many
+come. What `client` and `service` say is how much of its core each side took then: where the
+clients' is full, it is they that are measured.
 """
 
 import os
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.machine import machine
 from nncore.registry import Registry
 from tests.conftest import publish
 from tests.open_loop import Clients, post
-from tests.stack import Stack, children
+from tests.stack import Stack, children, stat_of
 
-ROUNDS = 5
 CLIENTS = 64
+RAMP = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5)  # of what so many clients get who wait for answers
 ROWS = (1, 64)
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Window(NamedTuple):
+    """Requests at one rate: a second each, milliseconds, and parts of a core."""
+
+    offered: float
+    answered: float
+    p99: float
+    refused: float
+    refused_p50: float
+    refused_p99: float
+    client: float
+    service: float
 
 
 def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(Path(folder), INKWELL_WEB_WORKERS="1")
         publish(Registry(stack.store))
@@ -30,7 +49,7 @@ def main() -> None:
             stack.start_redis()
             stack.start_service()
             separate(stack)
-            measure(stack.port, seconds)
+            measure(stack, seconds, rounds)
         finally:
             stack.stop()
 
@@ -44,41 +63,73 @@ def separate(stack: Stack) -> None:
             os.sched_setaffinity(int(thread), {theirs})
 
 
-def measure(port: int, seconds: float) -> None:
-    """Print a row for each size of request."""
-    print("| rows | peak | offered | answered | of the peak | p99 | refused | p50 | p99 |")
-    print("| --- " + "| ---: " * 8 + "|")
+def measure(stack: Stack, seconds: float, rounds: int) -> None:
+    """Print the peak and twice the peak for each size of request."""
+    print(
+        "| rows | offered | answered | of the peak | p99 | refused | p50 | p99 | client | service |"
+    )
+    print("| --- " + "| ---: " * 9 + "|")
     for rows in ROWS:
-        rounds = [overload(port, rows, seconds) for _ in range(ROUNDS)]
-        peak, goodput, share, good99, refused, bad50, bad99 = (
-            statistics.median(column) for column in zip(*rounds, strict=True)
-        )
-        print(
-            f"| {rows} | {peak:,.0f}/s | {2 * peak:,.0f}/s | {goodput:,.0f}/s | {share:.2f} "
-            f"| {good99:.0f} ms | {refused:,.0f}/s | {bad50:.0f} ms | {bad99:.0f} ms |",
-            flush=True,
-        )
-    print(f"\nMedians of {ROUNDS} rounds of {seconds:g} s each. {machine()}")
+        request = post("/api/v1/predict", bytes(784 * rows), "application/octet-stream")
+        found = [ramp_and_twice(stack, request, seconds) for _ in range(rounds)]
+        for windows in zip(*found, strict=True):
+            print_row(rows, windows, [peak for peak, _ in found])
+    print(f"\nMedians of {rounds} rounds of {seconds:g} s at each rate. {machine()}")
 
 
-def overload(port: int, rows: int, seconds: float) -> tuple[float, ...]:
-    """Return what one round of each came to."""
-    request = post("/api/v1/predict", bytes(784 * rows), "application/octet-stream")
-    closed, opened = Clients(port, request), Clients(port, request)
-    peak = closed.keep_asking(CLIENTS, seconds)
-    goodput = opened.ask_at(2 * peak, seconds)
-    closed.close()
-    opened.close()
-    good = [1000 * one.seconds for one in opened.answers if one.status == 200]
-    bad = [1000 * one.seconds for one in opened.answers if one.status == 429] or [0.0, 0.0]
-    return (
-        peak,
-        goodput,
-        goodput / peak,
-        statistics.quantiles(good, n=100)[98],
+def ramp_and_twice(stack: Stack, request: bytes, seconds: float) -> tuple[Window, Window]:
+    """Return the best of a ramp of rates, and twice as many requests as were answered there."""
+    clients = Clients(stack.port, request)
+    try:
+        guess = clients.keep_asking(CLIENTS, seconds / 2)
+        ramp = [window(stack, clients, share * guess, seconds) for share in RAMP]
+        peak = max(ramp, key=lambda one: one.answered)
+        return peak, window(stack, clients, 2 * peak.answered, seconds)
+    finally:
+        clients.close()
+
+
+def window(stack: Stack, clients: Clients, rate: float, seconds: float) -> Window:
+    """Ask at one rate for a while."""
+    clients.answers.clear()
+    ours, theirs, begun = time.process_time(), service_seconds(stack), time.perf_counter()
+    answered = clients.ask_at(rate, seconds)
+    lasted = time.perf_counter() - begun
+    good = [1000 * one.seconds for one in clients.answers if one.status == 200]
+    bad = [1000 * one.seconds for one in clients.answers if one.status == 429]
+    return Window(
+        rate,
+        answered,
+        p99(good),
         len(bad) / seconds,
-        statistics.median(bad),
-        statistics.quantiles(bad, n=100)[98],
+        statistics.median(bad or [0.0]),
+        p99(bad),
+        (time.process_time() - ours) / lasted,
+        (service_seconds(stack) - theirs) / lasted,
+    )
+
+
+def service_seconds(stack: Stack) -> float:
+    """Return how long the service's process has had a core."""
+    (process,) = children(stack.processes["service"].pid)
+    user, system = stat_of(process)[11:13]
+    return (int(user) + int(system)) / TICKS
+
+
+def p99(milliseconds: list[float]) -> float:
+    return statistics.quantiles(milliseconds, n=100)[98] if len(milliseconds) > 1 else 0.0
+
+
+def print_row(rows: int, windows: tuple[Window, ...], peaks: list[Window]) -> None:
+    share = statistics.median(
+        one.answered / peak.answered for one, peak in zip(windows, peaks, strict=True)
+    )
+    mid = Window(*(statistics.median(column) for column in zip(*windows, strict=True)))
+    print(
+        f"| {rows} | {mid.offered:,.0f}/s | {mid.answered:,.0f}/s | {share:.2f} "
+        f"| {mid.p99:.0f} ms | {mid.refused:,.0f}/s | {mid.refused_p50:.0f} ms "
+        f"| {mid.refused_p99:.0f} ms | {mid.client:.0%} | {mid.service:.0%} |",
+        flush=True,
     )
 
 
