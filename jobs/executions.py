@@ -146,6 +146,10 @@ class Executions:
 
         self._settle(job.id, execution, mourn)
 
+    def knows(self, job_id: str) -> bool:
+        """Tell whether there is a record of the job."""
+        return bool(self._records.redis.exists(TrainingJob.key_for(job_id)))
+
     def tend(self) -> None:
         """Bring jobs on that no worker has in hand: the lost, the due, and those that slipped."""
         began = time.time()

@@ -2,16 +2,17 @@
 
 import io
 import json
+import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from nncore.durable import sync_folder, write_file
+from nncore.durable import stage, sync_folder, write_file
 from nncore.model_folder import names
 from nncore.object_store import ObjectStore
 
 MANIFEST, DATA = "manifest.json", "data.npz"
+UPLOADED = re.compile(r"datasets/[^/]+/[^/]+-[0-9a-f]{64}\.npz")  # in a bucket
 
 
 class DatasetFolders:
@@ -38,7 +39,7 @@ class DatasetFolders:
     def save(self, name: str, data: bytes, manifest: dict[str, Any]) -> bool:
         """Keep a data set; tell whether there was none of that name. Raises OSError."""
         self._path.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=self._path))
+        staging = stage(self._path)
         try:
             write_file(staging / DATA, data)
             write_file(staging / MANIFEST, json.dumps(manifest, indent=2).encode())
@@ -56,7 +57,7 @@ class DatasetFolders:
 
     def delete(self, name: str, manifest: dict[str, Any]) -> None:
         """Remove a data set."""
-        removed = Path(tempfile.mkdtemp(prefix=".removed-", dir=self._path))
+        removed = stage(self._path)
         (self._path / name).rename(removed / name)
         shutil.rmtree(removed)
 
@@ -95,6 +96,19 @@ class DatasetObjects:
     def delete(self, name: str, manifest: dict[str, Any]) -> None:
         """Remove a data set."""
         self._store.remove([_manifest_key(name), _data_key(name, manifest)])
+
+    def remove_unfinished(self, seconds: float) -> None:
+        """Remove data that no manifest names and that were put longer ago than `seconds`."""
+        for key, age in self._store.ages("datasets"):
+            if age > seconds and UPLOADED.fullmatch(key) and not self._is_named(key):
+                self._store.remove([key])
+
+    def _is_named(self, key: str) -> bool:
+        name = key.split("/")[1]
+        try:
+            return key == _data_key(name, json.loads(self.manifest(name)))
+        except FileNotFoundError:
+            return False
 
 
 def _manifest_key(name: str) -> str:

@@ -1,7 +1,33 @@
 """Files and folders that are there whole or not at all, also after a power cut."""
 
 import os
+import re
+import shutil
+import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
+
+STAGED_FOLDER = ".staging-"
+STAGED_FILE = re.compile(r"\..+\.\d+\.[0-9a-f]{8}")  # what `replace_file` writes first
+
+
+def stage(folder: Path) -> Path:
+    """Return a new hidden folder in `folder`, to be filled and then renamed."""
+    return Path(tempfile.mkdtemp(prefix=STAGED_FOLDER, dir=folder))
+
+
+def remove_staged(folder: Path, seconds: float) -> None:
+    """Remove what lies staged anywhere in `folder` and has not changed for so many seconds."""
+    before = time.time() - seconds
+    for place, folders, files in os.walk(folder):
+        staged = [name for name in folders if name.startswith(STAGED_FOLDER)]
+        folders[:] = sorted({*folders} - {*staged})
+        staged += [name for name in files if STAGED_FILE.fullmatch(name)]
+        for path in (Path(place, name) for name in staged):
+            with suppress(OSError):  # whoever staged it lives, and has just renamed it
+                if path.stat().st_mtime < before:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -6,21 +6,19 @@ Versions are numbered folders that are there whole or not at all, aliases files 
 import fcntl
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from nncore.durable import replace_file, sync_folder, write_file
+from nncore.durable import replace_file, stage, sync_folder, write_file
 from nncore.names import is_alias_name
 
 MANIFEST_FILE = "manifest.json"
 REPORT_FOLDER = "report"
 LATEST_FILE = ".latest"
 STAGING_FOLDER = ".staging"
-STALE_SECONDS = 24 * 3600  # after which what a dead process was writing is swept away
 SCATTERED = 100  # free numbers in a row after which the folder is listed instead
 
 HISTORY_FILE = "history.jsonl"
@@ -121,7 +119,6 @@ class ModelFolder:
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
-        self._sweep()
         return number
 
     def delete(self, version: int, check: Callable[[], None]) -> None:
@@ -237,15 +234,7 @@ class ModelFolder:
     def _stage(self) -> Path:
         folder = self.path / STAGING_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=folder))
-
-    def _sweep(self) -> None:
-        """Remove what processes left that died long ago."""
-        for name in names(self.path / STAGING_FOLDER):
-            left = self.path / STAGING_FOLDER / name
-            with suppress(OSError):
-                if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                    shutil.rmtree(left)
+        return stage(folder)
 
 
 def names(folder: Path) -> list[str]:

@@ -15,7 +15,7 @@ newest come first, however many there are.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -93,13 +93,26 @@ class ModelObjects:
             check()
             return state | {"deleting": [*state["deleting"], version]}
 
-        def unmark(state: State) -> State:
-            return state | {"deleting": [n for n in state["deleting"] if n != version]}
-
         self._change(mark)  # from now on no alias can name it
-        self._store.remove([self._manifest_key(version)])
-        self._store.remove(list(self._store.keys(self._files(version))))
-        self._change(unmark)
+        self._remove(version)
+
+    def remove_unfinished(self, seconds: float, jobs: Collection[str]) -> None:
+        """Remove what processes left that died while they published or removed a version.
+
+        Of publishing: what was put longer ago than `seconds`, unless it is one of `jobs` whose
+        version it is to be.
+        """
+        for version in self._state()[0]["deleting"]:
+            self._remove(version)
+        left: dict[int, list[str]] = {}
+        for key, age in self._store.ages(f"{self._path}/files"):
+            if age > seconds:
+                number = key.removeprefix(f"{self._path}/files/").partition("/")[0]
+                left.setdefault(int(number), []).append(key)
+        if unpublished := left.keys() - {*self.numbers()}:
+            awaited = {*map(self._known_number_of, jobs)}
+            for version in unpublished - awaited:
+                self._store.remove(left[version])
 
     def report(self, version: int) -> list[str]:
         """Return the names of the files in a version's report, sorted."""
@@ -173,12 +186,27 @@ class ModelObjects:
                 return number
 
     def _number_of(self, job_id: str) -> int:
-        key = f"{self._path}/jobs/{job_id}"
+        number = self._known_number_of(job_id)
+        if number is None:
+            self._store.create(self._job_key(job_id), b"%d" % self._take_number())
+            number = int(self._store.read(self._job_key(job_id)))
+        return number
+
+    def _known_number_of(self, job_id: str) -> int | None:
         try:
-            return int(self._store.read(key))
+            return int(self._store.read(self._job_key(job_id)))
         except FileNotFoundError:
-            self._store.create(key, b"%d" % self._take_number())
-            return int(self._store.read(key))
+            return None
+
+    def _remove(self, version: int) -> None:
+        """Remove a version that is marked as being removed."""
+
+        def unmark(state: State) -> State:
+            return state | {"deleting": [n for n in state["deleting"] if n != version]}
+
+        self._store.remove([self._manifest_key(version)])
+        self._store.remove(list(self._store.keys(self._files(version))))
+        self._change(unmark)
 
     def _state(self) -> tuple[State, Tag | None]:
         try:
@@ -206,6 +234,9 @@ class ModelObjects:
 
     def _files(self, version: int, *names: str) -> str:
         return "/".join((self._path, "files", str(version), *names))
+
+    def _job_key(self, job_id: str) -> str:
+        return f"{self._path}/jobs/{job_id}"
 
     @property
     def _aliases_key(self) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -147,6 +147,16 @@ class ObjectStore:
         with self._errors():
             for page in self._client().list(prefix, offset=after):
                 yield from (found["path"] for found in page)
+
+    def ages(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Yield the keys below ``prefix/``, and how many seconds ago each object was put."""
+        now = datetime.now(UTC)
+        with self._errors():
+            for page in self._client().list(prefix):
+                yield from (
+                    (found["path"], (now - found["last_modified"]).total_seconds())
+                    for found in page
+                )
 
     def names(self, prefix: str, suffix: str = "") -> list[str]:
         """Return what lies directly below ``prefix/``: folders, or objects with a suffix."""

@@ -18,7 +18,7 @@ from nncore.arrays import Floats, Pixels
 from nncore.config import TrainConfig
 from nncore.dataset_store import DatasetStore, data_sha256
 from nncore.datasets import DATASETS, DIGIT_LABELS, FEEDBACK
-from nncore.durable import sync_folder
+from nncore.durable import stage, sync_folder
 from nncore.errors import InkwellError, NotFoundError, RegistryError
 from nncore.feedback import Feedback
 from nncore.framing import frame_digit, resampling
@@ -219,7 +219,7 @@ def _store_mnist(folder: Path) -> None:
     """Fetch MNIST from OpenML into `folder`, which is there whole or not at all."""
     log.info("Fetching MNIST from OpenML; it is kept in %s.", folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=folder.parent))
+    staging = stage(folder.parent)
     try:
         pixels, labels = _fetch_mnist(staging / "download")
         np.savez_compressed(staging / "data.npz", pixels=pixels, labels=labels, allow_pickle=False)

@@ -72,7 +72,12 @@ class Horse:
             return None, death
 
 
-def apart(task: Callable[[], Any]) -> Any:
+def apart(
+    task: Callable[[], Any],
+    *,
+    seconds: float = MOST_SECONDS_APART,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Any:
     """Return what `task` returns, JSON values, from a process of its own.
 
     What the worker itself wants of the store goes this way. The library of object stores has
@@ -82,12 +87,13 @@ def apart(task: Callable[[], Any]) -> Any:
     Raises
     ------
     OSError
-        If the store is away, the task ended without a word, or it took too long.
+        If the store is away, the task ended without a word, or it took too long: so many seconds,
+        or until the worker is to stop.
     """
     horse = Horse(task)
-    deadline = time.monotonic() + MOST_SECONDS_APART
+    deadline = time.monotonic() + seconds
     while not horse.wait(0.1):
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or stopping():
             horse.kill()
     outcome, death = horse.bury()
     if outcome is None or outcome["kind"] != FINISHED:

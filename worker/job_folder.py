@@ -7,7 +7,9 @@ owner can neither write a checkpoint nor publish a version any more.
 
 import errno
 import fcntl
+import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,6 +40,21 @@ def open_job(store: Store, job_id: str, execution_id: str) -> "JobFolder | JobOb
     """Return what the job `job_id` keeps in `store`, as the execution `execution_id` sees it."""
     kind = JobObjects if isinstance(store, ObjectStore) else JobFolder
     return kind(store, job_id, execution_id)  # type: ignore[arg-type]
+
+
+def untouched_jobs(store: Store) -> dict[str, float]:
+    """Return for how many seconds each job that keeps something in `store` has changed nothing."""
+    ages: dict[str, float] = {}
+    if isinstance(store, ObjectStore):
+        for key, age in store.ages(JOBS_FOLDER):
+            job_id = key.removeprefix(f"{JOBS_FOLDER}/").partition("/")[0]
+            ages[job_id] = min(age, ages.get(job_id, age))
+        return ages
+    with suppress(FileNotFoundError):
+        for entry in os.scandir(store / JOBS_FOLDER):
+            with suppress(FileNotFoundError):  # done meanwhile
+                ages[entry.name] = time.time() - entry.stat().st_mtime
+    return ages
 
 
 class JobFolder:

@@ -38,6 +38,7 @@ from worker.horse import apart
 from worker.job_folder import open_job
 from worker.settings import Settings
 from worker.sweeps import plan
+from worker.tidying import tidy
 
 if TYPE_CHECKING:
     from nncore.spans import Span
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_ROUNDS = 5  # looks after jobs that no worker has in hand
+SECONDS_BETWEEN_TIDYINGS = 3600  # of the store
+SECONDS_TO_TIDY = 30  # at most: what is left over then is seen to the next time
 MAX_RECONNECT_SECONDS = 2.0  # between tries while Redis is away; RQ's own is a minute
 WORKER_TTL_SECONDS = 60  # a worker that has not shown itself for so long is forgotten
 
@@ -83,7 +86,7 @@ class TrainingWorker(Worker):
         )
         self._settings = settings
         self._stop = stop
-        self._last_round = float("-inf")
+        self._last_round = self._tidied_at = float("-inf")
         # Its time-outs are short: a worker whose Redis is away must hear a signal all the same.
         redis = connect(settings.redis_url)
         self._training = Executions(redis, settings.queue)
@@ -109,6 +112,13 @@ class TrainingWorker(Worker):
         return self._is_time_for_a_round()
 
     def run_maintenance_tasks(self) -> None:
+        """Do what is to be done between jobs."""
+        self._look_around()
+        if time.monotonic() - self._tidied_at >= SECONDS_BETWEEN_TIDYINGS:
+            self._tidy()
+            self._tidied_at = time.monotonic()
+
+    def _look_around(self) -> None:
         """Bring on jobs that no worker has in hand."""
         for_each(
             (self._training.tend, self._tend_sweeps, self._tend_schedules), lambda tend: tend()
@@ -152,7 +162,7 @@ class TrainingWorker(Worker):
     def _beat(self, job: TrainingJob, execution: Execution) -> Orders:
         orders = self._training.beat(job, execution, self)
         if self._is_time_for_a_round() and not self._stop.requested:
-            self.run_maintenance_tasks()
+            self._look_around()
         return orders
 
     def _tend_sweeps(self) -> None:
@@ -169,6 +179,16 @@ class TrainingWorker(Worker):
         if "errors" in asked:
             raise ConfigError([FieldError(*error) for error in asked["errors"]])
         return TrainConfig.from_dict(asked["config"]), from_json(JobOptions, asked["options"])
+
+    def _tidy(self) -> None:
+        def task() -> None:
+            training = Executions(connect(self._settings.redis_url), self._settings.queue)
+            tidy(self._settings.store, training.knows)
+
+        try:
+            apart(task, seconds=SECONDS_TO_TIDY, stopping=lambda: self._stop.requested)
+        except OSError as error:
+            log.warning("The store could not be tidied: %s", error)
 
     def _forget(self, job_id: str) -> None:
         with suppress(OSError):  # what is left harms nobody

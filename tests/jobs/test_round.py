@@ -1,5 +1,7 @@
 """A worker's round: what it brings on beside the job that it has in hand."""
 
+import os
+
 import pytest
 
 from jobs.schedules import Schedules
@@ -25,6 +27,20 @@ def test_a_record_that_cannot_be_read_ends_neither_the_worker_nor_its_round(
 
     TrainingWorker(settings, Stop()).run_maintenance_tasks()
 
+    assert "could not be tidied" not in caplog.text
     assert "Could not be brought on: broken" in caplog.text
     (job,) = queue.page(limit=9, cursor=None, status=None, model=None).jobs
     assert job.config["model"] == "digits"
+
+
+def test_a_worker_tidies_its_store_between_jobs(server, redis, tmp_path, post):
+    settings = Settings(store=tmp_path, redis_url=server.environ["INKWELL_REDIS_URL"])
+    jobs = tmp_path / "jobs"
+    known = post().id
+    for job_id in (known, "gone"):
+        (jobs / job_id).mkdir(parents=True)
+        os.utime(jobs / job_id, (0, 0))
+
+    TrainingWorker(settings, Stop()).run_maintenance_tasks()
+
+    assert os.listdir(jobs) == [known]

@@ -1,7 +1,6 @@
 import hashlib
 import json
 import os
-import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -375,17 +374,6 @@ def test_the_newest_versions_are_found_across_a_wide_gap(registry, tmp_path):
 
     assert registry.newest("m", 5) == [5000, 1]
     assert registry.newest("m", 1, below=5000) == [1]
-
-
-def test_what_a_process_left_that_died_long_ago_is_swept_away(registry, tmp_path):
-    staging = tmp_path / "models/m/.staging"
-    for name, age in (("old", 2 * 86400), ("new", 60)):
-        (staging / name).mkdir(parents=True)
-        os.utime(staging / name, (time.time() - age,) * 2)
-
-    publish_accuracies(registry, 0.1)
-
-    assert os.listdir(staging) == ["new"]
 
 
 def test_foreign_things_in_the_folders_are_no_versions_and_no_models(registry, tmp_path):

@@ -263,8 +263,7 @@ def test_a_task_apart_returns_what_it_found_or_says_what_is_wrong():
         horse.apart(raises(OSError("the disk is away")))
 
 
-def test_a_task_apart_that_the_store_holds_up_is_ended(monkeypatch):
-    monkeypatch.setattr(horse, "MOST_SECONDS_APART", 0.2)
-
+@pytest.mark.parametrize("how", [{"seconds": 0.2}, {"seconds": 600, "stopping": lambda: True}])
+def test_a_task_apart_that_the_store_holds_up_is_ended(how):
     with pytest.raises(OSError, match="Killed by SIGKILL"):
-        horse.apart(is_deaf)
+        horse.apart(is_deaf, **how)
