@@ -25,6 +25,7 @@ PAGES = {
     "models": ("/models", "#models a"),
     "model": ("/models/digits", "#versions tr"),
     "version": ("/models/digits/versions/live", "#mistakes figure"),
+    "comparison": ("/models/digits/versions/live", "#mistakes figure"),
     "system": ("/system", "#workers a, #workers td"),
 }
 
@@ -75,6 +76,9 @@ def shoot(
     page.wait_for_selector(there, timeout=120_000)
     if name == "try":
         _draw(page)
+    if name == "comparison":
+        page.select_option("#other", "1")
+        page.wait_for_selector("#classes tr")
     page.wait_for_timeout(600)
     page.screenshot(path=FOLDER / f"{name}-{size}-{scheme}.png", full_page=True)
     context.close()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.browser.conftest import PHONE
 from tests.stack import TOKEN
 
 ROWS = "document.querySelectorAll('#rows tr').length"
@@ -136,10 +137,37 @@ def test_a_sweep_shows_its_trials_as_a_table_and_a_plot(stack, open_page):
     trials = page.locator("#trials tr").all_inner_texts()
     assert len(trials) == 2
     assert "best" in trials[0]
-    assert "optimizer.learning_rate = 0.03" in "".join(trials)
+    assert "optimizer.learning_rate =\u00a00.03" in "".join(trials)
     assert page.locator("#plot polyline").count() == 2
     assert page.locator("#plot .best").count() == 1
     assert "of the test images right" in page.inner_text("#outcome")
+
+
+# Tells of each word that begins on one line and ends on another. A name may break at its dots.
+BROKEN_WORDS = """names => names.flatMap((name) => {
+  const walker = document.createTreeWalker(name, NodeFilter.SHOW_TEXT), broken = [];
+  for (let node = walker.nextNode(); node; node = walker.nextNode())
+    for (const word of node.data.matchAll(/\\S+/g)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (range.getClientRects().length > 1) broken.push(word[0]);
+    }
+  return broken;
+})"""
+
+
+def test_long_names_of_trials_break_between_words_on_a_phone(stack, open_page):
+    space = {"optimizer.learning_rate": [0.0003], "augment.elastic": [1.25]}
+    base = {"model": "long", "dataset": "digits", "epochs": 1, "augment": {"elastic": 1}}
+    sweep = stack.client.post("/api/v1/sweeps", json={"base": base, "grid": space}).json()["id"]
+
+    page = open_page(f"{stack.url}/sweeps/{sweep}", viewport=PHONE)
+    page.wait_for_selector(".trial")
+
+    assert "optimizer.learning_rate =\u00a00.0003" in page.inner_text("#trials")
+    assert page.locator(".trial, h1").evaluate_all(BROKEN_WORDS) == []
+    assert page.evaluate("() => document.body.scrollWidth <= innerWidth")
 
 
 def test_an_unknown_job_is_a_sentence(stack, open_page):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.browser.conftest import PHONE, WIDE
 from tests.browser.test_jobs_page import give_token
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
@@ -135,6 +136,47 @@ def test_two_versions_are_compared_side_by_side(stack, open_page):
     page.wait_for_selector("#facts th[scope=col] >> nth=1")
     epochs = page.locator("#facts tr", has_text="Epochs").locator("td").all_inner_texts()
     assert epochs == ["20", "3"]
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_the_difference_of_two_versions_is_told_judged_and_shown_in_pictures(
+    stack, open_page, viewport
+):
+    first, second = (stack.client.get(f"/api/v1/models/digits/versions/{n}").json() for n in (1, 2))
+    report = f"/api/v1/models/digits/versions/{second['version']}/report/disagreements.json"
+    pictures = stack.client.get(report).json()["disagreements"]
+    page = open_page(f"{stack.url}/models/digits/versions/1", viewport=viewport)
+    page.wait_for_selector("#other option >> nth=1", state="attached")
+
+    page.select_option("#other", "2")
+    page.wait_for_selector("#disagreements figure")
+
+    accuracies = [version["metrics"]["test_accuracy"] for version in (first, second)]
+    points = 100 * (accuracies[0] - accuracies[1])
+    assert page.inner_text("#difference").replace("\u2212", "-") == f"{points:+.2f} points"
+    verdict = second["verdict"]
+    judged = page.inner_text("#judged")
+    assert f"version 2 alone reads {verdict['gained']} right" in judged
+    assert f"version 1 alone {verdict['lost']}" in judged
+    assert ("is ruled out" in judged) == (verdict["p_value"] < verdict["level"])
+    assert page.locator("#disagreements figure").count() == len(pictures) > 0
+    rows = page.locator("#classes tr").all_inner_texts()
+    for label, row in enumerate(rows):
+        mine, other = (100 * right(version, label) for version in (first, second))
+        assert row.split()[0] == str(label)
+        shown = float(row.split()[-1].replace("\u2212", "-"))
+        assert shown == pytest.approx(mine - other, abs=0.051)  # it is rounded to 0.1
+    assert page.evaluate("() => document.body.scrollWidth <= innerWidth")
+    assert page.locator("#classes-card").evaluate("card => card.scrollWidth <= card.clientWidth")
+
+    page.select_option("#other", "")
+    page.wait_for_selector("#comparison", state="hidden")
+
+
+def right(version, label):
+    """Return which share of a class is read right."""
+    row = version["metrics"]["confusion_matrix"][label]
+    return row[label] / sum(row)
 
 
 def test_a_model_that_is_not_there_is_a_sentence(stack, open_page):

@@ -1,5 +1,7 @@
 // Paints 28 x 28 pixels: a digit as the network sees it, and what its pixels did.
 
+import { element } from "./elements.js";
+
 const SIDE = 28;
 
 /** Paints pixels of 0-255, ink on paper, onto a canvas. */
@@ -14,6 +16,13 @@ export function paintDeeds(canvas, pixels, saliency) {
   const most = Math.max(...deeds.map(Math.abs)) || 1;
   const [good, bad] = [colourOf(canvas, "--accent"), colourOf(canvas, "--second")];
   paint(canvas, deeds, (deed) => [deed > 0 ? good : bad, Math.sqrt(Math.abs(deed) / most)]);
+}
+
+/** Returns a small picture of 28 x 28 pixels, in rows, with what stands below it. */
+export function thumb(label, pixels, ...caption) {
+  const canvas = element("canvas", { className: "thumb", width: SIDE, height: SIDE, role: "img", ariaLabel: label });
+  queueMicrotask(() => paintInk(canvas, pixels.flat()));
+  return element("figure", {}, canvas, element("figcaption", {}, ...caption));
 }
 
 export function wipe(canvas) {

@@ -25,6 +25,15 @@ export function showProblem(id, error, way = null) {
 
 export const percent = (share, digits = 1) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)}\u00a0%`);
 
+/** Returns by how much one share is more than another, in hundredths. */
+export function points(difference, digits = 2) {
+  const number = (100 * Math.abs(difference)).toFixed(digits);
+  return Number(number) ? `${difference > 0 ? "+" : "\u2212"}${number}` : number;
+}
+
+/** Returns a dotted name that breaks between its parts only. */
+export const breakable = (name) => name.split(/(?<=[._])/).flatMap((part) => [element("wbr"), part]).slice(1);
+
 /** Returns the data that a job learns from, as one name. */
 export const dataOf = ({ dataset }) => [dataset].flat().join(" + ");
 

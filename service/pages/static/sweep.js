@@ -1,7 +1,7 @@
 // A sweep: its trials as a table, the best first, and as a plot that the service draws.
 
 import { address, change, page, send } from "./api.js";
-import { byId, duration, element, moment, percent, showProblem } from "./elements.js";
+import { breakable, byId, duration, element, moment, percent, showProblem } from "./elements.js";
 
 const EVERY_MS = 2000;
 const GOES_ON = ["waiting", "running", "publishing", "stopping"];
@@ -23,7 +23,7 @@ async function look() {
 function show(sweep) {
   const { trials, best, result, status } = sweep;
   byId("sweep").hidden = false;
-  byId("title").textContent = `${sweep.model}: ${sweep.parameters.join(", ")}`;
+  byId("title").replaceChildren(`${sweep.model}: `, ...breakable(sweep.parameters.join(", ")));
   byId("status").textContent = status;
   byId("status").className = `status ${status === "running" ? "started" : status}`;
   byId("what").replaceChildren("Posted ", moment(sweep.times.created_at), " as ", element("code", {}, sweep.id));
@@ -53,10 +53,13 @@ function published(model, result) {
 }
 
 function row(trial, isBest) {
-  const name = Object.entries(trial.parameters).map(([key, value]) => `${key} = ${JSON.stringify(value)}`).join(", ");
+  const name = Object.entries(trial.parameters).map(([key, value], i, { length }) =>
+    element("span", {}, ...breakable(key), " =\u00a0", element("code", {}, JSON.stringify(value)), i + 1 < length ? "," : ""));
   return element("tr", {},
-    element("td", {}, trial.job ? element("a", { className: "long", href: page("jobs", trial.job) }, name) : name, isBest ? element("span", { className: "status live" }, "best") : ""),
-    element("td", { title: trial.error }, element("span", { className: `status ${trial.status}` }, trial.status)),
+    element("td", {}, element(trial.job ? "a" : "span", { className: "trial", href: trial.job && page("jobs", trial.job) }, ...name), 
+      isBest ? element("span", { className: "status live" }, "best") : "",
+      trial.status === "finished" ? "" : element("span", { className: `status narrow ${trial.status}`, title: trial.error }, trial.status)),
+    element("td", { className: "wide", title: trial.error }, element("span", { className: `status ${trial.status}` }, trial.status)),
     element("td", { className: "number" }, percent(trial.validation_accuracy, 2)),
     element("td", { className: "number wide" }, (trial.validation_loss ?? trial.loss)?.toPrecision(3) ?? "–"),
     element("td", { className: "number when" }, trial.epoch ?? "–"),

@@ -3,19 +3,21 @@
 import { address, page, send } from "./api.js";
 import { drawCalibration } from "./calibration.js";
 import { drawCurves } from "./curves.js";
-import { paintInk } from "./digits.js";
-import { byId, count, duration, element, moment, percent, showProblem } from "./elements.js";
+import { showComparison } from "./comparison.js";
+import { thumb } from "./digits.js";
+import { breakable, byId, count, duration, element, moment, percent, showProblem } from "./elements.js";
 
 const { model, version } = byId("version").dataset;
 const get = (number) => send(address("models", model, "versions", number));
-const report = (...file) => address("models", model, "versions", version, "report", ...file);
+const reportOf = (number, ...file) => address("models", model, "versions", number, "report", ...file);
+const report = (...file) => reportOf(version, ...file);
 let shown = null, mistaken = [], cells = null, hasCells = false;
 
 const FACTS = [
   ["Accuracy on the test images", (v) => percent(v.metrics.test_accuracy, 2)],
   ["Test images", (v) => count(v.dataset.test_rows)],
   ["Data", (v) => `${v.dataset.name}, ${count(v.dataset.train_rows)} images to learn from`],
-  ["Network", (v) => v.layers.map(layer).join(", ")],
+  ["Network", (v) => breakable(v.layers.map(layer).join(", "))],
   ["Optimizer", (v) => (v.config.optimizer ? `${v.config.optimizer.type}, learning rate ${v.config.optimizer.learning_rate}` : "–")],
   ["Epochs", (v) => count(v.history.length)],
   ["Training", (v) => duration(v.metrics.training_seconds)],
@@ -47,7 +49,7 @@ function showFacts(versions) {
     ? [element("tr", {}, element("td", {}), ...versions.map((v) => element("th", { scope: "col" }, `Version ${v.version}`)))]
     : [];
   byId("facts").replaceChildren(...names, ...FACTS.map(([name, value]) => element("tr", {},
-    element("th", { scope: "row" }, name), ...versions.map((v) => element("td", {}, value(v))))));
+    element("th", { scope: "row" }, name), ...versions.map((v) => element("td", {}, ...[value(v)].flat())))));
 }
 
 async function listOthers() {
@@ -55,7 +57,20 @@ async function listOthers() {
   const others = versions.filter((row) => row.version !== shown.version);
   byId("other").replaceChildren(element("option", { value: "" }, "no other version"),
     ...others.map((row) => element("option", { value: row.version }, `version ${row.version}`)));
-  byId("other").onchange = async ({ target }) => showFacts(target.value ? [shown, await get(target.value)] : [shown]);
+  byId("other").onchange = ({ target }) => compareWith(target.value).catch((error) => showProblem("problem", error));
+}
+
+async function compareWith(number) {
+  showProblem("problem", null);
+  byId("comparison").hidden = !number;
+  const other = number ? await get(number) : null;
+  showFacts(other ? [shown, other] : [shown]);
+  if (other) await showComparison(shown, other, readDisagreements);
+}
+
+async function readDisagreements(number) {
+  const { files } = await send(reportOf(number));
+  return files.includes("disagreements.json") ? (await send(reportOf(number, "disagreements.json"))).disagreements : [];
 }
 
 function showConfusion(matrix) {
@@ -92,7 +107,7 @@ function showMistakes() {
   byId("mistakes-section").hidden = !mistaken.length;
   byId("mistakes-title").textContent = "Its most confident mistakes";
   byId("all").hidden = true;
-  byId("mistakes").replaceChildren(...mistaken.map(thumb));
+  byId("mistakes").replaceChildren(...mistaken.map(misread));
 }
 
 /** Shows the pictures in a cell; they are asked for with the first click. */
@@ -102,15 +117,13 @@ async function showCell(label, answer) {
   byId("mistakes-section").hidden = false;
   byId("mistakes-title").textContent = `${label} read as ${answer}`;
   byId("all").hidden = false;
-  byId("mistakes").replaceChildren(...found.map(thumb));
+  byId("mistakes").replaceChildren(...found.map(misread));
   byId("mistakes-section").scrollIntoView({ block: "nearest" });
 }
 
-function thumb({ label, answer, probability, pixels }) {
-  const canvas = element("canvas", { className: "thumb", width: 28, height: 28, role: "img", ariaLabel: `A ${label}, read as ${answer}` });
-  queueMicrotask(() => paintInk(canvas, pixels.flat()));
+function misread({ label, answer, probability, pixels }) {
   const sure = probability ? `, ${percent(probability, 0)} sure` : "";
-  return element("figure", {}, canvas, element("figcaption", {}, element("b", {}, label), ` read as ${answer}${sure}`));
+  return thumb(`A ${label}, read as ${answer}`, pixels, element("b", {}, label), ` read as ${answer}${sure}`);
 }
 
 byId("all").onclick = showMistakes;
