@@ -51,6 +51,11 @@ class Classifier:
         """Shape of one row of pixels."""
         return self._network.input_shape
 
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows the network takes at once; more are answered in pieces."""
+        return self._network.rows_at_once
+
     def probabilities(self, pixels: Pixels) -> Floats:
         """Return the probability of each class.
 

@@ -70,7 +70,7 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         "registry": registry,
         "served_models": served_models,
         "predictor": predictor,
-        "answers_in_front": lambda method, path: False,
+        "answers_soon": lambda environ: False,
         "stopping": lambda: False,  # gunicorn's worker tells whether the process is to end
         "shared_counts": shared,
         "requests": requests,
@@ -105,8 +105,7 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     views.register(app)
     if settings.fast_path == "on":
         in_front = FastPath(app, predictor)
-        if registry.is_near:  # the event loop must not wait for a bucket
-            app.extensions["answers_in_front"] = in_front.answers
+        app.extensions["answers_soon"] = in_front.answers_soon
         app.wsgi_app = in_front  # type: ignore[method-assign]
     lines = settings.log == "json"
     spans = spans_of("inkwell-service") if settings.spans else None

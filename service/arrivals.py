@@ -5,11 +5,14 @@ import re
 import socket
 import time
 
+from service.bodies import Environ
+from service.plain_requests import plain_environ
+
 GATHERED = 65_536  # bytes of a request that the event loop takes itself
 SECONDS_TO_BEGIN = 10.0  # until that many have come, or the whole request
-# Bytes of a quick body: a few pictures, which take less than the 5 ms after which Python lets
+# Bytes of a quick body, some hundred pictures: they take less than the 5 ms after which Python lets
 # another thread have its turn.
-QUICK = 8_192
+QUICK = 2**18
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
@@ -18,12 +21,9 @@ _IN_CHUNKS = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.IGNORECASE)
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 # The client sends its body when it is told to go on, which a thread does.
 _EXPECTS = re.compile(rb"\r\nexpect:", re.IGNORECASE)
-_ASKED = re.compile(rb"([A-Z]+) ([!->@-~]+)(?:\?[!-~]*)? HTTP/1\.1\r\n")
-_OF_NUMBERS = re.compile(
-    rb"\r\ncontent-type:[ \t]*application/(?:json|octet-stream)[ \t]*[;\r]", re.IGNORECASE
-)
+OCTETS = "application/octet-stream"
+_OF_NUMBERS = frozenset(("application/json", OCTETS))
 _ENDS = re.compile(rb"\r\nconnection:[^\r]*close", re.IGNORECASE)
-_PACKED = re.compile(rb"\r\ncontent-encoding:", re.IGNORECASE)
 
 
 class Arrival:
@@ -33,13 +33,15 @@ class Arrival:
         self.content = bytearray()
         self.deadline = time.monotonic() + SECONDS_TO_BEGIN
         self.whole = False
+        self.plain: Environ | None = None  # its head, where it is of numbers, and a plain one
         self._head = b""  # with its end
         self._length: int | None = None  # of the body, where it is told
 
-    def add(self, content: bytes) -> bool:
+    def add(self, content: bytes, *, more: bool = False) -> bool:
         """Add what came; return whether the event loop waits for no more.
 
-        What is wrong in it is found when it is parsed.
+        Of a quick request it waits for `more` than of others. What is wrong in it is found when it
+        is parsed.
         """
         self.content += content
         if not self._head and not self._find_head():
@@ -48,7 +50,8 @@ class Arrival:
             self.whole = len(self.content) - len(self._head) >= self._length
         else:
             self.whole = not _IN_CHUNKS.search(self._head) or self.content.endswith(_LAST_CHUNK)
-        return self.whole or len(self.content) >= GATHERED or bool(_EXPECTS.search(self._head))
+        enough = len(self.content) >= GATHERED and not (more and self.plain)
+        return self.whole or enough or bool(_EXPECTS.search(self._head))
 
     def _find_head(self) -> bool:
         end = self.content.find(_END_OF_HEAD)
@@ -58,25 +61,28 @@ class Arrival:
         announced = _LENGTH.search(self._head)
         if announced and not _CODED.search(self._head):
             self._length = int(announced[1])
+            if self._length <= QUICK:
+                self.plain = _plain_of_numbers(self._head)
         return True
 
-    def quick(self) -> tuple[str, str] | None:
-        """Return method and path where the request is whole, and a few rows of numbers at most.
+    def quick(self) -> Environ | None:
+        """Return the head of a request that is whole, and has a few rows of numbers at most.
 
-        Not so what may hold more than its size tells: packed bodies, and pictures in base64, whose
-        key is written without backslashes in one way only.
+        Not so what may hold more than its size tells: pictures in base64, whose key in JSON is
+        written without backslashes in one way only.
         """
-        head = self._head
-        if not self.whole or self._length is None or self._length > QUICK:
+        if self.plain is None or len(self.content) - len(self._head) != self._length:
             return None
-        asked = _ASKED.match(head)
-        if not asked or not _OF_NUMBERS.search(head):
+        if self.plain["CONTENT_TYPE"] != OCTETS and (
+            b'"b64"' in self.content or b"\\" in self.content
+        ):
             return None
-        if _PACKED.search(head) or _EXPECTS.search(head):
-            return None
-        if b'"b64"' in self.content or b"\\" in self.content:
-            return None
-        return asked[1].decode(), asked[2].decode()
+        return self.plain
+
+    def body(self) -> bytes:
+        """Return what has come of the body, where its length is known."""
+        begin = len(self._head)
+        return bytes(memoryview(self.content)[begin : begin + (self._length or 0)])
 
     def goes_on(self) -> bool:
         """Tell whether nothing but this request has come, and its connection outlives it."""
@@ -88,10 +94,14 @@ class Arrival:
         """Return what is to be parsed, and what has come of the body where that need not be."""
         if self._length is None:
             return bytes(self.content), None
-        begin = len(self._head)
-        end = begin + self._length
-        body = bytes(memoryview(self.content)[begin:end])
-        return self._head + self.content[end:], body
+        return self._head + self.content[len(self._head) + self._length :], self.body()
+
+
+def _plain_of_numbers(head: bytes) -> Environ | None:
+    """Return a plain head whose body is JSON or octets, None where it is another."""
+    environ = plain_environ(head)
+    media_type = environ.get("CONTENT_TYPE", "") if environ else ""
+    return environ if media_type.partition(";")[0].strip().lower() in _OF_NUMBERS else None
 
 
 class RequestBody(io.RawIOBase):

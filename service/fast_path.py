@@ -52,9 +52,10 @@ class FastPath:
         start_response("200 OK", headers)
         return [encoded.body]
 
-    def answers(self, method: str, path: str) -> bool:
-        """Tell whether this answers there."""
-        return self._asked(method, path) is not None
+    def answers_soon(self, environ: Environ) -> bool:
+        """Tell whether this answers a request, and as soon as a network does some rows at once."""
+        found = self._asked(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        return found is not None and self._predictor.answers_soon(found[0], environ)
 
     def _match(self, method: str, path: str) -> tuple[Asked, str] | None:
         """Return which prediction Flask's table of addresses has there, and the route.

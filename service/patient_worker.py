@@ -31,13 +31,15 @@ from gunicorn.http.body import LengthReader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from service.arrivals import GATHERED, SECONDS_TO_BEGIN, Arrival, RequestBody
+from service.bodies import Environ
 from service.gunicorn_errors import error_bytes
-from service.outbox import Outbox
+from service.plain_requests import answer as plain_answer
 from service.settings import DRAIN_BYTES, Settings
 
 SECONDS_TO_END = 60.0  # until the rest has come, which a thread reads
 SECONDS_TO_TAKE = 60.0  # until the client has taken an answer, or each part of one that goes on
 SECONDS_TO_SEEM_SLOW = 2.0  # with part of the answer unsent: then half of the threads may wait so
+MOST_QUICK_ARRIVING = 64  # requests, each of which may have `QUICK` bytes in memory
 LONG_TURN = 16  # requests that the event loop answers itself
 SECONDS_TO_PART = 2.0  # until the client has ended a connection after its last answer
 RETRY_AFTER = 1  # seconds
@@ -139,36 +141,41 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             super().accept(listener)
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Take up a connection that is new, or on which something came."""
+        """Take up a connection that is new, or that a thread has given back with more on it."""
         if conn.parser and conn.parser.unreader.buf.getvalue():
             self.submit(conn)  # the next request has come with the last
             return
         conn.sock.setblocking(False)
+        on_more = partial(self.on_client_socket_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, on_more)
         self.arriving[conn] = Arrival()
-        if self.read(conn):
-            self.go_on(conn)
-        else:
-            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_more, conn))
+        self.read(conn)
 
-    def on_more(self, conn: TConn, _client: socket.socket) -> None:
-        """Something more came of a request."""
-        if self.read(conn):
-            self.poller.unregister(conn.sock)
-            self.go_on(conn)
+    def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+        """Something came: more of a request, or a new one on a connection that was kept."""
+        if conn not in self.arriving:
+            self.keepalived_conns.remove(conn)
+            self.arriving[conn] = Arrival()
+        self.read(conn)
 
-    def read(self, conn: TConn) -> bool:
-        """Read what is there; return whether the event loop waits for no more."""
+    def read(self, conn: TConn) -> None:
+        """Read what is there, and go on where the event loop waits for no more."""
         try:
             content = conn.sock.recv(GATHERED)
         except BlockingIOError:
-            return False
+            return
         except OSError:
             content = b""
-        return not content or self.arriving[conn].add(content)
-
-    def go_on(self, conn: TConn) -> None:
-        """Hand over what has come; a connection that ended before anything came is dropped."""
-        arrival = self.arriving.pop(conn)
+        arrival = self.arriving[conn]
+        # At most so many requests ever have more than others.
+        if content and not arrival.add(content, more=len(self.arriving) <= MOST_QUICK_ARRIVING):
+            return
+        del self.arriving[conn]
+        environ = arrival.quick()
+        if environ is not None and self.answers_soon(environ):
+            self.answer_at_once(conn, environ, arrival.body())
+            return
+        self.poller.unregister(conn.sock)
         if arrival.content:
             self.hand_over(conn, arrival)
         else:
@@ -183,9 +190,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         unparsed, conn.begun = arrival.part()
         conn.parser.unreader.unread(unparsed)
         conn.data_ready = True
-        if self.busy == 0 and self.is_quick(arrival):
-            self.answer_at_once(conn)
-        elif arrival.whole:
+        if arrival.whole:
             self.submit(conn, probe=arrival.content.startswith(PROBES))
         elif len(self.large) < self.most_large:
             self.submit_large(conn)
@@ -203,31 +208,44 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             or self.answered_at_once >= self.most_waiting
         )
 
-    def is_quick(self, arrival: Arrival) -> bool:
-        """Tell whether a request is a prediction of a few rows, by an alias."""
-        asked = arrival.quick()
-        return asked is not None and self.wsgi.extensions["answers_in_front"](*asked)
+    def answers_soon(self, environ: Environ) -> bool:
+        """Tell whether the event loop answers a request: a prediction that does not take long."""
+        return (
+            self.alive
+            and self.busy == 0
+            and self.answered_at_once < self.most_waiting
+            and self.nr + 1 < self.max_requests
+            and len(self.keepalived_conns) < self.max_keepalived
+            and self.wsgi.extensions["answers_soon"](environ)
+        )
 
-    def answer_at_once(self, conn: TConn) -> None:
-        """Answer a request here.
+    def answer_at_once(self, conn: TConn, environ: Environ, body: bytes) -> None:
+        """Answer a request here, on a connection that stays watched.
 
-        To give it to a thread and to take the connection back costs as much as the answer. A
+        To give it to a thread and to take the connection back costs more than most answers. A
         client that does not take it holds up a thread, as others do.
         """
-        self.busy += 1
+        self.nr += 1
         self.answered_at_once += 1
-        client, conn.sock = conn.sock, Outbox(conn.sock)
-        goes_on = self.handle(conn)
-        outbox, conn.sock = conn.sock, client
         try:
-            rest = outbox.flush()
-        except OSError:
-            rest, goes_on = b"", False
-        if rest:
-            future = self.tpool.submit(self.send_rest, conn, rest, goes_on)
-            future.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
-        else:
-            self.finish_request(conn, _Done(goes_on))
+            rest = plain_answer(self.wsgi, environ, body, conn.client, conn.server)
+            with suppress(BlockingIOError):
+                rest = rest[conn.sock.send(rest) :]
+        except Exception as error:
+            self.poller.unregister(conn.sock)
+            if not isinstance(error, OSError):
+                self.handle_error(None, conn.sock, conn.client, error)
+            self.part(conn)
+            return
+        if not rest:
+            conn.set_timeout()
+            self.keepalived_conns.append(conn)
+            return
+        self.poller.unregister(conn.sock)
+        conn.init()
+        self.busy += 1
+        future = self.tpool.submit(self.send_rest, conn, rest)
+        future.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
 
     def submit_large(self, conn: TConn) -> None:
         """Let a thread read the rest of a request, for a limited time."""
@@ -373,8 +391,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         finally:
             self.answering.pop(conn, None)
 
-    def send_rest(self, conn: TConn, rest: bytes, goes_on: bool) -> bool:
-        """Send what the system did not take at once; return whether the connection goes on."""
+    def send_rest(self, conn: TConn, rest: bytes) -> bool:
+        """Send what the system did not take at once; return whether the client took it."""
         conn.sock.settimeout(SECONDS_TO_TAKE)
         self.answering[conn] = time.monotonic()
         try:
@@ -383,7 +401,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             return False
         finally:
             self.answering.pop(conn, None)
-        return goes_on
+        return True
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer what cannot be parsed, and what failed outside of the application."""

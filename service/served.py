@@ -103,11 +103,16 @@ class ServedModels:
         if self._registry.is_near:
             return self._look_up(model, reference)
         self._looking.ensure()
-        held = self._aliases.get((model, reference))
-        served = held.served if held else None
         if is_number(reference):
             served = self._numbered.get((model, int(reference)))
+        else:
+            served = self.held(model, reference)
         return served or self._look_up(model, reference)
+
+    def held(self, model: str, alias: str) -> Served | None:
+        """Return what answered last for `alias`, without a look at the store."""
+        held = self._aliases.get((model, alias))
+        return held.served if held else None
 
     def _look_up(self, model: str, reference: str) -> Served:
         """Return what answers for `reference`, as the store has it now. Raises as `get` does."""

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from service.arrivals import QUICK, Arrival, RequestBody
+from service.arrivals import GATHERED, QUICK, Arrival, RequestBody
 
 JSON = b"Content-Type: application/json\r\n"
 LINE = b"POST /api/v1/predict HTTP/1.1\r\n"
@@ -27,8 +27,9 @@ def arrived(body=b"[]", head=JSON, line=LINE, told=True):
     ],
 )
 def test_a_few_rows_of_numbers_are_quick(line, asked):
-    assert arrived(line=line).quick() == ("POST", asked)
-    assert arrived(bytes(784), b"content-type: application/octet-stream\r\n", line).quick()
+    assert arrived(line=line).quick()["PATH_INFO"] == asked
+    for octets in (bytes(784), b'\\"b64"'):
+        assert arrived(octets, b"content-type: application/octet-stream\r\n", line).quick()
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,7 @@ def test_a_few_rows_of_numbers_are_quick(line, asked):
         {"line": b"POST /api/v1/predict HTTP/1.0\r\n"},
         {"line": b"POST http://x/api/v1/predict#there HTTP/1.1 \r\n"},
         {"line": b"\r\n" + LINE},
+        {"body": b"[]", "line": LINE.replace(b"POST", b"PUT")},
         {"told": False},
         {"head": JSON + b"Transfer-Encoding: chunked\r\n"},
     ],
@@ -52,9 +54,33 @@ def test_what_may_take_longer_than_its_size_tells_is_not_quick(request_):
     assert arrived(**request_).quick() is None
 
 
+def test_more_is_waited_for_of_a_request_that_may_be_quick_where_there_is_room():
+    line = LINE + b"Host: x\r\n"
+    quick = line + JSON + b"Content-Length: %d\r\n\r\n" % QUICK
+    for head, more, waits in (
+        (quick, True, True),
+        (quick, False, False),
+        (quick.replace(b"json", b"jpeg"), True, False),
+        (line + JSON + b"Content-Length: %d\r\n\r\n" % (QUICK + 1), True, False),
+    ):
+        assert Arrival().add(head + bytes(GATHERED), more=more) is not waits
+
+    arrival = Arrival()
+    arrival.add(quick + bytes(GATHERED), more=True)
+    assert arrival.add(bytes(QUICK - GATHERED), more=True)
+    assert arrival.quick()
+    assert arrival.body() == bytes(QUICK)
+
+
+def test_a_request_that_comes_with_the_next_is_not_quick():
+    arrival = arrived()
+    arrival.add(LINE)
+    assert arrival.quick() is None
+
+
 def test_half_a_request_is_not_quick():
     arrival = Arrival()
-    assert not arrival.add(LINE + JSON + b"Content-Length: 4\r\n\r\n[]")
+    assert not arrival.add(LINE + b"Host: x\r\n" + JSON + b"Content-Length: 4\r\n\r\n[]")
     assert arrival.quick() is None
 
     assert arrival.add(b"  ")

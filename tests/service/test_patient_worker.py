@@ -12,6 +12,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import PollableMethodQueue, TConn
 
+from nncore.classifier import Classifier
 from service import patient_worker
 from service.app import create_app
 from service.bodies import read_body
@@ -241,7 +242,13 @@ def test_a_body_that_does_not_come_in_time_is_given_up(worker, arrive, monkeypat
     assert told
 
 
-def test_a_quick_prediction_is_answered_by_the_event_loop(worker, arrive, live):
+@pytest.fixture
+def loaded(worker, live):
+    """A version that the worker has answered with before."""
+    return worker.wsgi.extensions["predictor"].default()
+
+
+def test_a_quick_prediction_is_answered_by_the_event_loop(worker, arrive, loaded):
     conn, client = arrive(QUICK)
 
     assert not worker.tpool.given
@@ -250,27 +257,68 @@ def test_a_quick_prediction_is_answered_by_the_event_loop(worker, arrive, live):
     assert client.recv(100_000).startswith(b"HTTP/1.1 200 OK")
     assert list(worker.keepalived_conns) == [conn]
 
-    send(worker, client, QUICK + QUICK)  # the second waits for a thread: others have their turn
+    worker.notify()  # a new turn
+    send(worker, client, QUICK)
+    assert client.recv(100_000).startswith(b"HTTP/1.1 200 OK")
 
-    assert client.recv(100_000).count(b"HTTP/1.1 200 OK") == 1
+    send(worker, client, QUICK + QUICK)  # they wait for a thread: others have their turn
     assert worker.tpool.given == [conn]
 
 
-def test_quick_predictions_that_cannot_be_answered_are_told_so(worker, arrive):
-    _, client = arrive(QUICK)
+def test_quick_predictions_that_are_wrong_are_told_so_and_their_connections_go_on(
+    worker, arrive, loaded
+):
+    conn, client = arrive(QUICK.replace(b"784", b"783")[:-1])
 
     client.setblocking(True)
-    assert client.recv(100_000).startswith(b"HTTP/1.1 503 ")
+    assert client.recv(100_000).startswith(b"HTTP/1.1 422 ")
+    assert list(worker.keepalived_conns) == [conn]
+
+
+def test_the_first_prediction_by_an_alias_is_left_to_a_thread_which_loads(worker, arrive, live):
+    arrive(QUICK)
+
+    assert len(worker.tpool.given) == 1
+
+
+def test_more_rows_than_a_network_takes_at_once_are_left_to_a_thread(
+    worker, arrive, loaded, monkeypatch
+):
+    monkeypatch.setattr(Classifier, "rows_at_once", 2)
+    for rows, given in ((2, 0), (3, 1)):
+        worker.notify()  # a new turn
+        head = QUICK.partition(b"\r\n\r\n")[0].replace(b"784", b"%d" % (784 * rows))
+        arrive(head + b"\r\n\r\n" + bytes(784 * rows))
+
+        assert len(worker.tpool.given) == given
+
+
+def test_a_fault_ends_the_connection_of_one_prediction_and_no_more(worker, arrive, loaded):
+    def fails(environ, start_response):
+        raise RuntimeError("a fault of ours")
+
+    fails.extensions = worker.wsgi.extensions
+    app, worker.wsgi = worker.wsgi, fails
+    _, client = arrive(QUICK)
+    client.setblocking(True)
+    assert client.recv(100_000).startswith(b"HTTP/1.1 500 ")
+    assert not worker.keepalived_conns
+
+    worker.wsgi = app
+    worker.notify()  # a new turn
+    _, client = arrive(QUICK)
+    client.setblocking(True)
+    assert client.recv(100_000).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("path", [b"/api/v1/jobs", b"/api/v1/nothing"])
-def test_the_event_loop_answers_nothing_but_predictions(worker, arrive, live, path):
+def test_the_event_loop_answers_nothing_but_predictions(worker, arrive, loaded, path):
     arrive(QUICK.replace(b"/api/v1/predict", path))
 
     assert len(worker.tpool.given) == 1
 
 
-def test_where_a_thread_is_busy_the_threads_answer_all(worker, arrive, live):
+def test_where_a_thread_is_busy_the_threads_answer_all(worker, arrive, loaded):
     arrive(LARGE)
     arrive(QUICK)
 
@@ -278,7 +326,7 @@ def test_where_a_thread_is_busy_the_threads_answer_all(worker, arrive, live):
 
 
 def test_a_quick_answer_that_is_not_taken_holds_up_a_thread_and_not_the_event_loop(
-    worker, arrive, live
+    worker, arrive, loaded
 ):
     _, client = arrive(QUICK.replace(b"/predict", b"/predict?outputs=input", 1)[:-300])
     conn = next(iter(worker.arriving))
