@@ -13,7 +13,7 @@ from tests.stack import TOKEN, Stack
 
 pytestmark = pytest.mark.integration
 
-EXAMPLES = 12 if SECONDS < 5 else 100  # of each address; `make chaos` takes more
+EXAMPLES = 8 if SECONDS < 5 else 100  # of each address; `make chaos` takes more
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",

@@ -9,8 +9,9 @@ from tests.stack import wait_for
 
 pytestmark = pytest.mark.integration
 
+EPOCHS = 10
 SWEEP = {
-    "base": {"model": "digits", "dataset": "digits", "epochs": 25, "promote": "always"},
+    "base": {"model": "digits", "dataset": "digits", "epochs": EPOCHS, "promote": "always"},
     "grid": {
         "optimizer.learning_rate": [0.0003, 0.001, 0.003, 0.01],
         "network.0.units": [16, 64, 128],
@@ -95,7 +96,7 @@ def test_its_plot_has_a_line_a_trial(stack):
 
     assert plot.headers["Content-Type"].startswith("image/svg+xml")
     lines = ElementTree.fromstring(plot.text).findall(".//{*}polyline")  # noqa: S314 - our own
-    assert [len(line.get("points").split()) for line in lines] == [25, 25]
+    assert [len(line.get("points").split()) for line in lines] == [EPOCHS, EPOCHS]
     assert lines[-1].find("{*}title").text in ("batch_size = 32", "batch_size = 64")
     assert sweep["result"] is None
 
