@@ -6,8 +6,7 @@ form has another as ``test``.
 
 import io
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,14 +17,12 @@ from service.bodies import Content, unpack
 from service.dataset_csv import ROW, read_csv, tidy
 from service.decoding import read_npy
 from service.picture_bodies import FORM, ZIP_ENTRY, is_hidden, parse_form
-from service.picture_files import TooManyLargePictures, open_picture
-from service.pictures import read_picture
+from service.picture_folders import TEST, TRAIN, read_apart
 from service.problems import Problem
 
 UNPACKED = 4  # times the limit of a body may a data set have when it is unpacked
 MOST_PICTURES = 20_000
 MOST_TOLD = 50  # of the pictures that show no digit
-TEST, TRAIN = "test", "train"
 IDX_FIELDS = {part: (f"{part}_images", f"{part}_labels") for part in (TRAIN, TEST)}
 FIELDS = ("file", TRAIN, TEST, *IDX_FIELDS[TRAIN], *IDX_FIELDS[TEST])
 # Names of arrays: those of Keras's mnist.npz, ours, and what people call them.
@@ -102,7 +99,7 @@ def _read_zip(body: bytes, limit: int) -> Upload:
                 raise Problem(413, "body-too-large", detail)
             if entries and all(entry.filename.endswith(".npy") for entry in entries):
                 return _read_arrays({e.filename[:-4]: archive.read(e) for e in entries})
-            return _read_folders([e.filename for e in entries], archive.read)
+            return _read_folders(body, [e.filename for e in entries])
     except Problem:
         raise
     except Exception as error:  # zipfile hands on what its decompressors say
@@ -148,39 +145,17 @@ def _read_idx(files: Mapping[str, bytes], limit: int) -> Upload:
     return Upload("idx", parts[TRAIN], parts.get(TEST), [])
 
 
-def _read_folders(names: Sequence[str], read: Callable[[str], bytes]) -> Upload:
-    """Return the pictures of folders named by their label; those below ``test`` are to test."""
+def _read_folders(body: bytes, names: Sequence[str]) -> Upload:
     if not names or len(names) > MOST_PICTURES:
         detail = f"Expected 1 to {MOST_PICTURES:,} pictures in the zip; there are {len(names):,}."
         raise Problem(413 if names else 422, "number-of-pictures", detail)
-    parts: dict[str, tuple[list[Pixels], list[str]]] = {TRAIN: ([], []), TEST: ([], [])}
-    left_out = []
-    for name in names:
-        folders = PurePosixPath(name).parts[:-1]
-        if not folders:
-            reason = "It lies in no folder; a folder's name is the label."
-            left_out.append({"file": name[:200], "reason": reason})
-            continue
-        part = TEST if TEST in map(str.lower, folders[:-1]) else TRAIN
-        try:
-            pixels = read_picture(open_picture(read(name))).pixels
-        except TooManyLargePictures:
-            raise
-        except Problem as problem:
-            left_out.append({"file": name[:200], "reason": problem.detail})
-            continue
-        parts[part][0].append(pixels)
-        parts[part][1].append(folders[-1])
-    if not parts[TRAIN][0]:
-        why = f" The first: {left_out[0]['file']}: {left_out[0]['reason']}" if left_out else ""
+    found = read_apart(body, names)
+    if not found.labels[TRAIN]:
+        first = found.left_out[0] if found.left_out else None
+        why = f" The first: {first['file']}: {first['reason']}" if first else ""
         raise _wrong(f"None of {len(names):,} pictures can be trained on.{why}")
-    read_parts = {
-        part: Part(np.stack(pixels).reshape(-1, ROW), labels) if pixels else None
-        for part, (pixels, labels) in parts.items()
-    }
-    train, test = read_parts[TRAIN], read_parts[TEST]
-    assert train is not None  # noqa: S101 - it has pictures
-    return Upload("pictures", train, test, left_out)
+    train, test = (Part(found.pixels[part], found.labels[part]) for part in (TRAIN, TEST))
+    return Upload("pictures", train, test if test.labels else None, found.left_out)
 
 
 def _part(pixels: Any, labels: Any, name: str) -> Part:

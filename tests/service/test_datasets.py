@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import struct
+import subprocess
 import zipfile
 
 import numpy as np
@@ -14,6 +15,7 @@ from nncore.dataset_store import DatasetStore
 from nncore.feedback import Feedback
 from nncore.framing import frame_digit
 from service import datasets as module
+from service import picture_folders
 from tests.conftest import publish
 
 ADDRESS = "/api/v1/datasets/mine"
@@ -300,6 +302,27 @@ def test_a_file_that_lies_in_no_folder_is_left_out_and_told(upload):
 
     assert [out["file"] for out in report["left_out"]] == ["README.md"]
     assert "lies in no folder" in report["left_out"][0]["reason"]
+
+
+def test_a_process_that_is_killed_while_it_reads_pictures_is_told(upload, client, monkeypatch):
+    monkeypatch.setattr(picture_folders, "COMMAND", ("sh", "-c", "cat > /dev/null; kill -9 $$"))
+
+    response = upload(zipped({"1/a.png": picture(1)}), "application/zip")
+
+    assert response.status_code == 503
+    assert "Try again" in response.json["detail"]
+    assert client.get("/api/v1/datasets/mine").status_code == 404
+
+
+def test_a_process_whose_asker_is_gone_reads_no_further():
+    nobody = json.dumps([1, "1/a.png"]).encode() + b"\n"
+
+    done = subprocess.run(
+        picture_folders.COMMAND, input=nobody + zipped({"1/a.png": picture(1)}), capture_output=True
+    )
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"is gone" in done.stderr
 
 
 def test_who_uploads_while_another_upload_is_read_is_told_to_come_again(upload, monkeypatch):
