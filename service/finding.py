@@ -157,10 +157,23 @@ def _lies_on_paper(ink: Ink, mask: Pixels) -> float:
     """
     paper = float(ink.paper[mask].mean())
     depth = float(np.abs(ink.paper[mask] - ink.seen[mask]).mean())
-    edge = grown(mask, RING // 2)
-    ring = grown(edge, RING - RING // 2) & ~edge
-    alike = np.abs(ink.seen[ring] - paper) < depth / 2
+    alike = np.abs(ink.seen[_ring(mask)] - paper) < depth / 2
     return float(alike.mean()) if alike.size else 1.0
+
+
+def lies_on_one_paper(ink: Ink, mask: Pixels) -> float:
+    """Return how much of what lies around `mask` is of one brightness, 0 to 1."""
+    around = ink.seen[_ring(mask)]
+    if not around.size:
+        return 1.0
+    paper = np.median(around)
+    depth = abs(ink.seen[mask].mean() - paper)
+    return float((np.abs(around - paper) < depth / 4).mean())
+
+
+def _ring(mask: Pixels) -> Pixels:
+    edge = grown(mask, RING // 2)
+    return grown(edge, RING - RING // 2) & ~edge
 
 
 def grown(mask: Pixels, pixels: int) -> Pixels:

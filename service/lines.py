@@ -21,6 +21,7 @@ WIDEST = 0.045  # of the picture's longer side
 NEARLY = 0.9  # as good as a row itself is the next one
 SURE = 3  # lines side by side are no strokes
 UNLIKE = 1.6  # times as much ink as the others is no line of theirs
+LEANING = 0.08  # further up or down for each pixel along than they, it is none either
 SHORT = 0.85  # of their length: is shorter than they are
 LEAST_BLOCKS = 4  # that must be seen of a line
 APART = 3  # pixels from one line to the next, at least
@@ -87,12 +88,14 @@ def _blocks(values: Any) -> Any:
 
 
 def _is_stroke(line: Line, lines: list[Line], strength: Floats) -> bool:
-    """Tell whether a line has more ink than those beside it, and ends before they do."""
+    """Tell whether a line has more ink than those beside it, and leans or ends otherwise."""
     if len(lines) < SURE:
         return False
     ink = np.median([other.strength * other.width for other in lines])
     if line.strength * line.width < UNLIKE * ink:
         return False
+    if abs(line.slope - np.median([other.slope for other in lines])) > LEANING:
+        return True
     usual = np.median([_length(other, strength) for other in lines])
     return bool(_length(line, strength) < SHORT * usual)
 
@@ -122,11 +125,12 @@ def _lines(strength: Floats, free: Pixels) -> list[Line]:
     covered = _covered(blocks[rows, np.arange(len(along))])
     slope, profile = slopes[covered.argmax(axis=0)], covered.max(axis=0)
     strongest = float(np.percentile(strength, STRONGEST))
-    limit = max(WEAKEST * strongest, STANDS_OUT * float(np.percentile(profile, 25)))
-    found = (
-        Line(row, slope[row], profile[row], _width(strength, row, slope[row], free, profile[row]))
-        for row in _peaks(profile, limit)
-    )
+    paper = float(np.percentile(profile, 25))
+    found = []
+    for row in _peaks(profile, max(WEAKEST * strongest, STANDS_OUT * paper)):
+        half = (profile[row] + paper) / 2
+        width = _width(strength, row, slope[row], free, half)
+        found.append(Line(row, slope[row], profile[row], width))
     return [line for line in found if line.width <= WIDEST * max(strength.shape)]
 
 
@@ -159,11 +163,11 @@ def _band(shape: tuple[int, ...], row: int, slope: float, reach: int) -> Ints:
 
 
 def _width(strength: Floats, row: int, slope: float, free: Pixels, level: float) -> int:
-    """Return how many rows side by side are at least half as strong as `level` along the line."""
+    """Return how many rows side by side are stronger than `level` along the line."""
     reach = int(WIDEST * max(strength.shape)) + 2
     rows, columns = _band(strength.shape, row, slope, reach), np.arange(strength.shape[1])
     seen = free[rows[reach], columns]
-    return int((np.median(strength[rows, columns][:, seen], axis=1) > level / 2).sum())
+    return int((np.median(strength[rows, columns][:, seen], axis=1) > level).sum())
 
 
 def _without(strength: Floats, line: Line) -> Floats:

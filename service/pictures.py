@@ -5,7 +5,6 @@ darker and lighter than its paper, to see where the digit is. Then it is looked 
 the digit's ink is taken from its paper, brought to MNIST's thickness of strokes, and framed.
 """
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,30 +12,23 @@ from PIL import Image
 
 from nncore.arrays import Floats, Pixels
 from nncore.framing import BOX, SIDE, frame
-from service.finding import Digit, find_digit, grown
-from service.ink import Ink, find_ink, lightness
-from service.lines import Line, without_lines
+from service.finding import Digit, find_digit
+from service.ink import Ink, find_ink
+from service.lines import without_lines
 from service.picture_files import Picture
-from service.problems import Problem
+from service.sights import BROAD_STROKE, COARSE, FINE_STROKE, Sight, blank, look, resized
 from service.strokes import digit_alone
 
-COARSE, CLOSE = 160, 256  # pixels of the longer side at the first and at the second look
-SMALL = 32  # of what tells whether ink or paper is lighter
+CLOSE = 256  # pixels of the longer side at the second look
 ROOM = 0.85  # of the digit's size: from its middle to the edge of the second look
-FINE_STROKE, BROAD_STROKE = 1 / 10, 1 / 3  # of the longer side: strokes are narrower
-LIKE = 0.7  # as wide and as strong as a stroke is a line that may be one
-LONG, GOOD = 2.0, 0.3  # times a digit's size and score: a printed line has more, and has less
+ALIKE = 0.4  # of the digits of both looks: those with less in common are not the same
 STROKES = 4  # how many of the digit's strokes side by side are taken for paper
-WHOLE = 0.5  # of a stroke's score: what has so much and contains the stroke is the digit it is of
-AROUND = 2.0  # times as good a digit is what runs around the free paper between its strokes
-CLEAR = 0.7  # of lightness: more leaves no doubt which is ink and which paper
-FAIR = 0.25  # of the paper's own score as a digit: ink upon it has so much
-UNDER_INK = 0.1  # of its own pixels: what has so little ink of the other kind on it is paper
-LEAST_SCORE = 0.15  # of blank sheets, plain ones have less; of 400 faint, small digits one had 0.18
 
 MNIST_INK = 40  # grey levels; below is what a lossy format leaves around the digit
 MNIST_SIZES = range(17, BOX + 1)  # of the longer side: all of MNIST's have 18 to 20
 MNIST_CENTRE = 13.5, 15.5
+
+Area = tuple[int, int, int, int]  # left, top, right, bottom
 
 
 class Reading(NamedTuple):
@@ -51,51 +43,16 @@ class Reading(NamedTuple):
     picture: dict[str, Any]
 
 
-class Sight(NamedTuple):
-    """A digit that was seen in a picture; whether its ink is lighter than the paper.
+class CloseUp(NamedTuple):
+    """The digit as it is looked at closely; how many of these pixels there are to the picture's.
 
-    `lined` tells whether printed lines may be in it.
+    `alike` tells how much it is the digit of the first look, 0 to 1.
     """
 
-    score: float
-    digit: Digit
-    light: bool
-    lined: bool
-
-    def contains(self, other: "Sight") -> bool:
-        """Tell whether `other` is a stroke, or less, of this digit."""
-        own, others = self.digit, other.digit
-        return (
-            self.light == other.light
-            and not self.lined
-            and own.worth > WHOLE * others.worth
-            and own.strength > LIKE * others.strength
-            and bool(own.mask[others.mask].mean() > 0.9)
-        )
-
-    def surrounds(self, other: "Sight") -> bool:
-        """Tell whether `other` is what this digit, cut close to its ink, leaves free of ink."""
-        own, others = self.digit, other.digit
-        return (
-            self.light != other.light
-            and own.at_edge
-            and own.worth > AROUND * others.worth
-            and own.left <= others.left
-            and own.top <= others.top
-            and own.right >= others.right
-            and own.bottom >= others.bottom
-        )
-
-    def lies_under(self, other: "Sight") -> bool:
-        """Tell whether this is the paper that `other` is written on."""
-        own, others = self.digit.mask, other.digit.mask
-        around = grown(others, 2) & ~others
-        return (
-            self.light != other.light
-            and other.score > FAIR * self.score
-            and bool(others.sum() < UNDER_INK * own.sum())
-            and bool(own[around].mean() > 0.5)
-        )
+    ink: Ink
+    digit: Digit | None
+    closer: float
+    alike: float
 
 
 def read_picture(picture: Picture) -> Reading:
@@ -124,20 +81,14 @@ def _in_mnist_form(picture: Picture) -> Reading | None:
 
 def _read(picture: Picture) -> Reading:
     image = picture.image
-    sight = _look(image)
-    scale = max(image.size) / COARSE
-    area = _area(sight.digit, scale, image.size)
-    closer = CLOSE / max(area[2] - area[0], area[3] - area[1])
-    close_up = np.asarray(_resized(image.crop(area), CLOSE))
-    window = np.clip(
-        STROKES * sight.digit.stroke * scale * closer, FINE_STROKE * CLOSE, BROAD_STROKE * CLOSE
-    )
-    expected = _expected(sight.digit, area, scale, close_up.shape)
-    ink = find_ink(close_up, int(window), light=sight.light)
-    ink = without_lines(ink, beside=expected).ink
-    digit = find_digit(ink, expected=expected)
+    sight = look(image)
+    area = _area(sight.digit, max(image.size) / COARSE, image.size)
+    close_up = _close_up(image, sight, area, CLOSE)
+    if close_up.alike < ALIKE:  # in noise, a faint digit is seen from farther away only
+        close_up = _close_up(image, sight, area, COARSE)
+    ink, digit, closer, _ = close_up
     if digit is None:
-        raise _blank()
+        raise blank()
     alone, left, top = digit_alone(ink, digit)
     framed = frame(alone)
     # From pixels of the close-up to those of the file.
@@ -154,53 +105,28 @@ def _read(picture: Picture) -> Reading:
     return _reading(framed.pixels, not sight.light, box, framed.scale / full, shift)
 
 
-def _look(image: Image.Image) -> Sight:
-    """Return the best of what may be a digit in the whole picture."""
-    picture = np.asarray(_resized(image, COARSE))
-    light = lightness(np.asarray(_resized(image, SMALL), np.float32))
-    sights = []
-    # Broad strokes are believed less, unless ink is as light or dark as the whole picture says.
-    for window, stoutest, weight, trust in (
-        (round(FINE_STROKE * COARSE), 2.0, 1.0, 0.4),
-        (round(BROAD_STROKE * COARSE), 3.0, 0.33, 0.9),
-    ):
-        for is_light in (False, True):
-            for digit, lined in _digits(find_ink(picture, window, light=is_light), stoutest):
-                believed = weight * (1 + trust * (light if is_light else -light))
-                sights.append(Sight(digit.score * believed, digit, is_light, lined))
-    sights = [sight for sight in sights if sight.score >= LEAST_SCORE]
-    if abs(light) < CLEAR:
-        sights = [sight for sight in sights if not any(sight.lies_under(ink) for ink in sights)]
-    if not sights:
-        raise _blank()
-    best = max(sights, key=lambda sight: sight.score)
-    best = next((sight for sight in sights if sight.surrounds(best)), best)
-    # Where strokes are broad, the look for fine ones sees the narrowest parts of them.
-    wholes = [sight for sight in sights if sight.contains(best)]
-    return max(wholes, key=lambda sight: sight.digit.worth * sight.digit.mask.sum(), default=best)
+def _close_up(image: Image.Image, sight: Sight, area: Area, side: int) -> CloseUp:
+    """Look at `area` of a picture with `side` pixels along its longer side."""
+    scale = max(image.size) / COARSE
+    closer = side / max(area[2] - area[0], area[3] - area[1])
+    pixels = np.asarray(resized(image.crop(area), side))
+    window = np.clip(
+        STROKES * sight.digit.stroke * scale * closer, FINE_STROKE * side, BROAD_STROKE * side
+    )
+    expected = _expected(sight.digit, area, scale, pixels.shape)
+    ink = find_ink(pixels, int(window), light=sight.light)
+    ink = without_lines(ink, beside=expected).ink
+    digit = find_digit(ink, expected=expected)
+    return CloseUp(ink, digit, closer, _alike(digit, expected) if digit else 0.0)
 
 
-def _digits(ink: Ink, stoutest: float) -> Iterator[tuple[Digit, bool]]:
-    """Yield what may be the digit in the ink of a whole picture: without its lines, and with."""
-    cleaned = without_lines(ink)
-    digit = find_digit(cleaned.ink, stoutest=stoutest)
-    lined = find_digit(ink, stoutest=stoutest) if cleaned.doubtful else None
-    if digit and lined and lined.size > LONG * digit.size and digit.score > GOOD * lined.score:
-        lined = None  # a line that is so much longer is no stroke of it
-    elif digit and any(_is_stroke(line, digit) for line in cleaned.doubtful):
-        digit = None
-    if digit:
-        yield digit, False
-    if lined:
-        yield lined, True
+def _alike(digit: Digit, expected: Floats) -> float:
+    """Return how much of either is in both, whichever has less of itself there: 0 to 1."""
+    both = float(expected[digit.mask].sum())
+    return min(both / float(digit.mask.sum()), both / float(expected.sum()))
 
 
-def _is_stroke(line: Line, digit: Digit) -> bool:
-    """Tell whether a line looks like the strokes of a digit: those are as wide and as strong."""
-    return line.width > LIKE * digit.stroke and line.strength > LIKE * digit.strength
-
-
-def _area(digit: Digit, scale: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
+def _area(digit: Digit, scale: float, size: tuple[int, int]) -> Area:
     """Return what to look at closely, in pixels of the picture: left, top, right, bottom."""
     half = (ROOM * digit.size + 2) * scale
     x, y = (digit.left + digit.right) / 2 * scale, (digit.top + digit.bottom) / 2 * scale
@@ -212,26 +138,12 @@ def _area(digit: Digit, scale: float, size: tuple[int, int]) -> tuple[int, int, 
     )
 
 
-def _expected(
-    digit: Digit, area: tuple[int, int, int, int], scale: float, shape: tuple[int, ...]
-) -> Floats:
+def _expected(digit: Digit, area: Area, scale: float, shape: tuple[int, ...]) -> Floats:
     """Return where in the close-up of `area` the digit of the first look is: float32, 0 to 1."""
     mask = Image.fromarray(digit.mask.astype(np.float32))
     left, top, right, bottom = (edge / scale for edge in area)
     place = left, top, min(right, mask.width), min(bottom, mask.height)
     return np.asarray(mask.resize((shape[1], shape[0]), Image.Resampling.BILINEAR, box=place))
-
-
-def _blank() -> Problem:
-    return Problem(422, "blank-picture", "Expected a picture of a digit; there is none to be seen.")
-
-
-def _resized(image: Image.Image, side: int) -> Image.Image:
-    """Return `image` with `side` pixels along its longer side."""
-    scale = side / max(image.size)
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    resampling = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
-    return image.resize(size, resampling, reducing_gap=3 if scale < 1 else None)
 
 
 def _reading(

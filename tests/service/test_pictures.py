@@ -269,6 +269,24 @@ def test_a_1_on_squared_paper_is_no_printed_line(client):
     assert np.ptp(np.flatnonzero(pixels.max(1) > 100)) >= 18
 
 
+def test_the_straight_stem_of_a_9_is_no_printed_line(client):
+    nine = on_paper(ink_of(9, thickness=0.03), 215, 120)
+
+    _, picture = seen(client, file_of(Image.fromarray(nine)))
+
+    assert picture["box"][3] > 140
+
+
+def test_the_leaning_stroke_of_a_7_on_squared_paper_is_no_printed_line(client):
+    sheet = ruled(400, 50, squared=True, colour=225)
+    pen = ImageDraw.Draw(sheet)
+    pen.line([(60, 30), (260, 34), (195, 350)], fill=30, width=10)
+
+    _, picture = seen(client, file_of(sheet))
+
+    np.testing.assert_allclose(picture["box"], [58, 26, 208, 328], atol=12)
+
+
 @pytest.mark.parametrize("squared", [False, True])
 def test_the_margin_line_of_a_sheet_is_no_digit(client, squared):
     three = Image.fromarray(on_paper(ink_of(3, thickness=0.025), colour=90))
@@ -304,6 +322,52 @@ def test_a_lit_sheet_on_a_dark_table_is_no_ink(client):
 
     assert what["inverted"]
     assert likeness(pixels, expected) > 0.8
+
+
+def shaded(sheet, middle, share):
+    """Return a sheet (h, w) with a shadow over its upper right corner, up to `middle` of its way."""
+    down, right = (np.arange(length)[:, None] / length for length in sheet.shape)
+    depth = right.T - down - middle
+    return sheet * (1 - share / (1 + np.exp(-depth / 0.03)))
+
+
+@pytest.mark.parametrize("middle", [-0.2, 0.0, 0.2])
+@pytest.mark.parametrize("share", [0.3, 0.4])
+def test_the_shadow_on_a_corner_of_the_sheet_is_no_digit(client, middle, share):
+    nine = on_paper(ink_of(9, thickness=0.03), 215, 120)
+    expected, _ = seen(client, file_of(Image.fromarray(nine)))
+    sheet = np.full((420, 300), 215.0)
+    sheet[110:310, 70:270] = nine
+    picture = Image.new("L", (400, 520), 130)
+    picture.paste(Image.fromarray(shaded(sheet, middle, share).astype(np.uint8)), (50, 50))
+
+    assert likeness(seen(client, file_of(picture))[0], expected) > 0.8
+
+
+@pytest.mark.parametrize("label", [0, 3, 5])
+def test_faint_lines_in_noise_are_dropped_from_beside_a_small_digit(client, label):
+    pencil = Image.fromarray(on_paper(ink_of(label, side=120), 215, 150))
+    expected, _ = seen(client, file_of(pencil))
+    sheet = Image.new("L", (480, 480), 215)
+    pen = ImageDraw.Draw(sheet)
+    pen.line([(0, 240), (480, 240)], fill=195, width=3)
+    pen.line([(262, 0), (262, 480)], fill=195, width=3)
+    sheet.paste(ImageChops.darker(sheet.crop((180, 180, 300, 300)), pencil), (180, 180))
+    noise = np.random.default_rng(1).normal(0, 8, (480, 480))
+    picture = Image.fromarray(np.clip(sheet + noise, 0, 255).astype(np.uint8))
+
+    assert likeness(seen(client, file_of(picture))[0], expected) > 0.8
+
+
+def test_a_digit_that_noise_nearly_drowns_is_seen_from_farther_away(client):
+    three = ink_of(3, side=250, thickness=0.02)
+    expected, _ = seen(client, file_of(Image.fromarray(on_paper(three, 150, 100))))
+    sheet = np.full((800, 800), 150.0)
+    sheet[300:550, 280:530] = on_paper(three, 150, 134)
+    noise = np.random.default_rng(1).normal(0, 14, sheet.shape)
+    picture = Image.fromarray(np.clip(sheet + noise, 0, 255).astype(np.uint8))
+
+    assert likeness(seen(client, file_of(picture))[0], expected) > 0.7
 
 
 @pytest.mark.mnist
