@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
-from nncore.arrays import Floats
+from nncore.arrays import Floats, Pixels
 from nncore.specs import describe
 from service.json_numbers import count, find_numbers
 from service.problems import Problem
@@ -21,9 +21,12 @@ MAX_OTHER_COMMAS = 10_000  # that do not stand between the numbers and rows of a
 
 
 class Body(NamedTuple):
-    """The rows of a batch, float64 (n, row size); where they stood; the rest of the document."""
+    """The rows of a batch, where they stood, and the rest of the document.
 
-    numbers: Floats
+    ``numbers`` is float64 or uint16, (n, row size).
+    """
+
+    numbers: Pixels
     place: str
     others: dict[str, Any]
 

@@ -34,11 +34,11 @@ def from_bytes(content: bytes, datatype: str, shape: Shape) -> Pixels:
 
 
 def from_found(found: Found, shape: Shape, pointer: str) -> Floats:
-    """Return the numbers of JSON data, flat or nested as `shape`. Raises Problem 422."""
+    """Return the numbers of JSON data, flat or nested as `shape`, float64. Raises Problem 422."""
     if found.shape not in (shape, (math.prod(shape),)):
         detail = f"Expected values for the shape {list(shape)}; got {list(found.shape)}."
         raise Problem(422, "tensor-size", detail, pointer=pointer)
-    return found.numbers
+    return found.numbers.astype(np.float64, copy=False)
 
 
 def from_lists(value: Any, shape: Shape, pointer: str) -> Floats:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service import json_numbers
+from service import json_digits, json_numbers
+from service.json_digits import read_digits
 from service.json_numbers import find_numbers
 from tests.service.dialect_forms import BYTES, MLFLOW, NUMBERS, OURS, TFS, V2
 
@@ -44,20 +45,22 @@ def test_bare_numbers_are_read_quickly_in_every_dialect(name, pixels):
     assert found.numbers.size == pixels.size
 
 
-def test_a_long_body_is_read_in_pieces_and_a_short_one_whole(monkeypatch):
+def test_a_short_body_is_read_whole_and_a_long_one_as_digits_or_in_pieces(monkeypatch):
     row = list(range(256)) * 3 + [0] * 16
     ways = []
-    for name in ("_find", "_find_in_pieces"):
+    for name in ("_find", "_find_digits", "_find_in_pieces"):
         way = getattr(json_numbers, name)
         monkeypatch.setattr(
             json_numbers, name, lambda *given, n=name, w=way: ways.append(n) or w(*given)
         )
 
     short = find_numbers(json.dumps({"instances": [row]}).encode(), ["/instances"])
+    whole = find_numbers(json.dumps({"instances": [row] * 2_000}).encode(), ["/instances"])
+    row[-1] = 0.5
     long = find_numbers(json.dumps({"instances": [row] * 2_000}).encode(), ["/instances"])
 
-    assert (short.shape, long.shape) == ((1, 784), (2_000, 784))
-    assert ways == ["_find", "_find_in_pieces"]
+    assert (short.shape, whole.shape, long.shape) == ((1, 784), (2_000, 784), (2_000, 784))
+    assert ways == ["_find", "_find_digits", "_find_digits", "_find_in_pieces"]
     assert long.numbers.reshape(2_000, 784)[1_999].tolist() == row
 
 
@@ -109,10 +112,15 @@ def test_what_is_found_is_what_stands_there_whatever_the_body(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_numbers, "WHOLE_BELOW_BYTES", 0)
-        patch.setattr(json_numbers, "PIECE_BYTES", piece)
+        for module in (json_numbers, json_digits):
+            patch.setattr(module, "PIECE_BYTES", piece)
         ways = [
             json_numbers._try(way, json_numbers.simdjson.Parser(), body, places)
-            for way in (json_numbers._find, json_numbers._find_in_pieces)
+            for way in (
+                json_numbers._find,
+                json_numbers._find_in_pieces,
+                json_numbers._find_digits,
+            )
         ]
 
     for found in filter(None, ways):
@@ -120,6 +128,37 @@ def test_what_is_found_is_what_stands_there_whatever_the_body(
         assert np.array(value).shape == found.shape
         assert found.numbers.tolist() == flat(value)
         assert at(found.others, found.place) is None
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 1200), min_size=1, max_size=4), min_size=1, max_size=5)
+    | st.integers(1, 4).flatmap(
+        lambda width: st.lists(
+            st.lists(st.integers(0, 999), min_size=width, max_size=width), min_size=1, max_size=5
+        )
+    ),
+    st.sampled_from([",", ", "]),
+    st.none() | st.tuples(st.integers(0, 60), st.sampled_from([*"0, []19-.e", ",,", "  ", "],["])),
+    st.booleans(),
+    st.sampled_from([1, 7, 1000]),
+)
+def test_digits_are_read_as_json_has_them_or_not_at_all(rows, comma, mistake, insert, piece):
+    text = json.dumps(rows, separators=(comma, ":"))[1:-1]
+    if mistake:
+        where, what = mistake
+        text = text[:where] + what + text[where + (not insert) :]
+    right = len({len(row) for row in rows}) == 1 and max(map(max, rows)) < 1000
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_digits, "PIECE_BYTES", piece)
+        try:
+            numbers, shape = read_digits(text.encode(), 0, len(text))
+        except ValueError:
+            assert mistake or not right
+            return
+
+    value = json.loads(f"[{text}]")
+    assert np.array(value).shape == shape
+    assert numbers.tolist() == flat(value)
 
 
 def test_bodies_that_come_one_after_another_are_read_by_one_parser(monkeypatch):

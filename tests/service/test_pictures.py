@@ -325,7 +325,7 @@ def test_a_lit_sheet_on_a_dark_table_is_no_ink(client):
 
 
 def shaded(sheet, middle, share):
-    """Return a sheet (h, w) with a shadow over its upper right corner, up to `middle` of its way."""
+    """Return a sheet (h, w) whose upper right corner lies in shadow, up to `middle` of its way."""
     down, right = (np.arange(length)[:, None] / length for length in sheet.shape)
     depth = right.T - down - middle
     return sheet * (1 - share / (1 + np.exp(-depth / 0.03)))
