@@ -90,6 +90,10 @@ class AsyncClient(Endpoint):
         """Point an alias at what it named before its last move."""
         return await self.send(calls.rollback(model, alias, reason, None))
 
+    async def remove_alias(self, model: str, alias: str) -> None:
+        """Let an alias name nothing any more."""
+        await self.send(calls.delete(f"/models/{part(model)}/aliases/{part(alias)}"))
+
     async def delete_version(self, model: str, version: int) -> None:
         """Delete a version that no alias names."""
         await self.send(calls.delete(f"/models/{part(model)}/versions/{part(version)}"))

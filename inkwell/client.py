@@ -160,6 +160,10 @@ class Client(Endpoint):
         """Point an alias at what it named before its last move."""
         return self.send(calls.rollback(model, alias, reason, actor))
 
+    def remove_alias(self, model: str, alias: str) -> None:
+        """Let an alias name nothing any more."""
+        self.send(calls.delete(f"/models/{part(model)}/aliases/{part(alias)}"))
+
     def delete_version(self, model: str, version: int) -> None:
         """Delete a version that no alias names."""
         self.send(calls.delete(f"/models/{part(model)}/versions/{part(version)}"))

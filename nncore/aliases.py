@@ -24,9 +24,9 @@ PREVIOUS = "previous"  # what `live` named before; it has no file of its own
 
 @dataclass(frozen=True)
 class Move:
-    """The last move of an alias, from `origin` to `target`: to None of one that was never set.
+    """The last move of an alias, from `origin` to `target`, None where it names nothing.
 
-    ``tag`` is another after each move, and None of an alias that was never set.
+    ``tag`` is another after each move, and None of an alias that names nothing.
     """
 
     alias: str
@@ -45,10 +45,11 @@ class Move:
             values = {"to": values}
         try:
             target = Target.from_json(values, "to") if isinstance(values, dict) else None
-            origin = Target.from_json(values, "from", "from_") if target else None
+            removed = isinstance(values, dict) and "to" in values and values["to"] is None
+            origin = Target.from_json(values, "from", "from_") if target or removed else None
         except ConfigError as error:
             raise CorruptVersionError(f"Alias {alias!r} is damaged: {error}") from error
-        if target is None:
+        if target is None and not removed:
             raise CorruptVersionError(f"Alias {alias!r} holds {content[:80]!r}, not a version.")
         return cls(
             alias,
@@ -57,7 +58,7 @@ class Move:
             at=str(values.get("at", "")),
             reason=str(values.get("reason", "")),
             actor=str(values.get("actor", "")),
-            tag=_tag(content),
+            tag=_tag(content) if target else None,
         )
 
     @property
@@ -139,13 +140,13 @@ class Aliases:
     def move(
         self,
         alias: str,
-        target: Target,
+        target: Target | None,
         *,
         reason: str,
         actor: str,
         accept: Callable[[str | None], bool] = anything,
     ) -> Move:
-        """Let `alias` name `target`; where it does so already, nothing is changed.
+        """Let `alias` name `target`, or nothing; where it does so already, nothing is changed.
 
         Parameters
         ----------

@@ -167,6 +167,31 @@ class Registry:
             alias, target, reason=reason, actor=actor, accept=accept_existing
         )
 
+    def remove_alias(
+        self,
+        model: str,
+        alias: str,
+        *,
+        reason: str = "",
+        actor: str = "",
+        accept: Callable[[str | None], bool] = anything,
+    ) -> Move:
+        """Let `alias` name nothing any more, and write it into the history.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such model, or the alias names nothing.
+        AliasMovedError
+            If `accept` does not accept where the alias stands.
+        ConfigError
+            If it is the alias that answers, or follows from it.
+        """
+        if alias in (LIVE, PREVIOUS):
+            raise wrong("/alias", f"{alias!r} cannot be removed: without {LIVE!r} nobody answers.")
+        self.resolve(model, alias)
+        return self.aliases(model).move(alias, None, reason=reason, actor=actor, accept=accept)
+
     def rollback(
         self,
         model: str,

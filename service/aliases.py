@@ -48,6 +48,15 @@ def promote(model: str, alias: str) -> Response:
     )
 
 
+@bp.delete("/<model>/aliases/<alias>")
+@admin_only
+def remove_alias(model: str, alias: str) -> Response:
+    check_alias_name(alias, "/alias")
+    texts = _texts(_body(("reason", "actor"), empty=True))
+    _registry().remove_alias(model, alias, accept=_accept, **texts)
+    return Response(status=204)
+
+
 @bp.post("/<model>/rollback")
 @admin_only
 def rollback(model: str) -> Response:
@@ -101,11 +110,14 @@ def _body(known: Collection[str], *, empty: bool = False) -> dict[str, Any]:
 
 def _moved(model: str, move: Callable[[dict[str, Any]], Move], body: dict[str, Any]) -> Response:
     """Move an alias under the request's conditions and tell where it stands."""
-    texts = {"reason": body.get("reason", ""), "actor": body.get("actor", DEFAULT_ACTOR)}
     try:
-        return _answer(model, move(texts | {"accept": _accept}))
+        return _answer(model, move(_texts(body) | {"accept": _accept}))
     except CorruptVersionError as error:
         raise Problem(409, "version-damaged", f"The version is damaged: {error}") from None
+
+
+def _texts(body: dict[str, Any]) -> dict[str, Any]:
+    return {"reason": body.get("reason", ""), "actor": body.get("actor", DEFAULT_ACTOR)}
 
 
 def _accept(tag: str | None) -> bool:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from nncore.aliases import Aliases
@@ -48,6 +49,10 @@ class Served(NamedTuple):
 
 class NotLiveError(Exception):
     """The alias names no version yet."""
+
+
+class _AliasRemovedError(NotFoundError):
+    """The alias named a version, and names none any more."""
 
 
 class Refusal(NamedTuple):
@@ -144,7 +149,8 @@ class ServedModels:
     def _look(self) -> None:
         """Take up what has changed of all that was asked for."""
         for model, alias in list(self._aliases):
-            self._look_up(model, alias)
+            with suppress(_AliasRemovedError):
+                self._look_up(model, alias)
         for model, number in list(self._numbered):
             try:
                 self._registry.resolve(model, str(number))
@@ -164,6 +170,9 @@ class ServedModels:
         stamp = _stamp(aliases, alias) or stamp
         try:
             served, refusal = self._named(model, alias)
+        except _AliasRemovedError:
+            self._aliases.pop((model, alias), None)
+            raise
         except (RegistryError, OSError) as error:
             log.error("Refused what %r of model %r names: %s", alias, model, error)
             self._happened("refusal", model, alias)
@@ -185,7 +194,7 @@ class ServedModels:
         """
         target = self._registry.aliases(model).last(alias).target
         if target is None:
-            return self._version(model, self._registry.resolve(model, alias)), None
+            raise _AliasRemovedError(f"Alias {alias!r} of model {model!r} was removed.")
         served = self._version(model, target.version)._replace(
             split=tuple((self._version(model, number), share) for number, share in target.split)
         )

@@ -212,6 +212,15 @@ OPERATIONS = {
     "aliases.promote": Operation(
         "Let an alias name a version", _json("Alias"), _json("Move"), _MOVING, admin=True
     ),
+    "aliases.remove_alias": Operation(
+        "Let an alias name nothing any more",
+        {},
+        _json("Removal"),
+        _MOVING,
+        status=204,
+        admin=True,
+        body_required=False,
+    ),
     "aliases.rollback": Operation(
         "Let an alias name what it named before",
         _json("Alias"),

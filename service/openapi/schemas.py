@@ -259,6 +259,7 @@ SCHEMAS: dict[str, Schema] = {
     "Files": thing(files=listing(TEXT)),
     "History": thing(history=listing(_MOVE)),
     "Move": strict(thing({**_NAMES, **_WHY})),
+    "Removal": strict(thing(_WHY)),
     "Rollback": strict(thing({"alias": TEXT, **_WHY})),
     "Alias": thing(
         model=TEXT,

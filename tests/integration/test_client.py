@@ -75,11 +75,20 @@ def test_versions_are_promoted_and_rolled_back_by_the_async_client(stack, client
             await both.promote("digits", newest, reason="a look")
             promoted = (await both.version("digits")).version
             await both.rollback("digits")
+            for alias in ("champion", "challenger"):
+                await both.promote("digits", newest, alias)
+            await both.remove_alias("digits", "champion")
             return newest, promoted, (await both.version("digits")).version
 
     newest, promoted, back = asyncio.run(move())
+    client.remove_alias("digits", "challenger")
 
     assert promoted == newest != back
+    moves = client.history("digits")["history"][-2:]
+    assert [(move["alias"], move["from"], move["to"]) for move in moves] == [
+        ("champion", newest, None),
+        ("challenger", newest, None),
+    ]
 
 
 def test_a_sweep_is_at_hand_with_its_trials_and_its_best(client):

@@ -338,3 +338,20 @@ def test_where_the_history_cannot_be_read_the_alias_stays_where_it_was(registry,
         registry.promote("m", 2)
 
     assert registry.resolve("m", "live") == 1
+
+
+def test_an_alias_that_is_removed_names_nothing_and_stands_in_the_history(registry):
+    registry.promote("m", 1)
+    registry.promote("m", 2, alias="champion")
+    registry.remove_alias("m", "champion", reason="over")
+
+    aliases = registry.aliases("m")
+    assert (aliases.get("champion"), aliases.last("champion").tag) == (None, None)
+    assert aliases.all() == {"live": 1}
+    assert aliases.naming(2) == []
+    assert moves(registry) == [(None, 1), (None, 2), (2, None)]
+    with pytest.raises(NotFoundError):
+        registry.resolve("m", "champion")
+    registry.delete("m", 2)
+    registry.promote("m", 3, alias="champion")
+    assert aliases.get("champion") == 3

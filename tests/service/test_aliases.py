@@ -242,3 +242,42 @@ def test_a_wrong_rollback_is_refused(client, two, admin, body, pointer):
 )
 def test_an_alias_that_is_not_there_is_told(client, live, path):
     assert client.get(path).status_code == 404
+
+
+def test_an_alias_that_is_removed_names_nothing_and_its_version_can_be_deleted(client, two, admin):
+    champion, version = f"{ALIASES}/champion", "/api/v1/models/digits/versions/1"
+    client.put(f"{ALIASES}/live", json={"version": 2}, headers=admin)
+    client.put(champion, json={"version": 1}, headers=admin)
+    assert answering(client, "champion").json["version"] == 1
+    moved = client.get(champion).headers["ETag"]
+    assert client.delete(version, headers=admin).status_code == 409
+
+    assert client.delete(champion).status_code == 401
+    refused = client.delete(champion, headers=admin | {"If-Match": '"another"'})
+    removed = client.delete(champion, json={"reason": "over"}, headers=admin | {"If-Match": moved})
+
+    assert (refused.status_code, removed.status_code) == (412, 204)
+    for gone in (answering(client, "champion"), client.get(champion)):
+        assert gone.status_code == 404
+    assert client.delete(champion, headers=admin).status_code == 404
+    assert "champion" not in str(client.get(ALIASES).json)
+    last = client.get(HISTORY).json["history"][-1]
+    assert (last["from"], last["to"], last["reason"]) == (1, None, "over")
+    anew = client.put(champion, json={"version": 2}, headers=admin | {"If-None-Match": "*"})
+    assert anew.status_code == 200
+    assert answering(client, "champion").json["version"] == 2
+
+
+def test_a_rollback_brings_back_an_alias_that_was_removed(client, two, admin):
+    client.put(f"{ALIASES}/champion", json={"version": 1}, headers=admin)
+    client.delete(f"{ALIASES}/champion", headers=admin)
+
+    response = client.post(ROLLBACK, json={"alias": "champion"}, headers=admin)
+
+    assert (response.status_code, response.json["version"]) == (200, 1)
+
+
+@pytest.mark.parametrize(("alias", "status"), [("live", 422), ("previous", 422), ("nobody", 404)])
+def test_what_answers_cannot_be_removed_nor_what_is_not_there(client, two, admin, alias, status):
+    assert client.delete(f"{ALIASES}/{alias}", headers=admin).status_code == status
+    assert answering(client).status_code == 200
