@@ -1,5 +1,8 @@
 """`inkwell models`, `versions`, `history` and `jobs`: what there is and was."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from inkwell.client import Answer, Client
@@ -85,11 +88,28 @@ def history(settings: Settings, model: str, as_json: bool) -> None:
     print_table(
         ["at", "alias", "from", "to", "by", "reason"],
         (
-            (moment(m["at"]), m["alias"], m["from"], m["to"], m["actor"], m["reason"])
+            (
+                moment(m["at"]),
+                m["alias"],
+                _named(m, "from", "from_"),
+                _named(m, "to"),
+                m["actor"],
+                m["reason"],
+            )
             for m in answer["history"]
         ),
         empty=f"No alias of {model} was ever set: see `inkwell promote`.",
     )
+
+
+def _named(move: Mapping[str, Any], end: str, prefix: str = "") -> str:
+    """Return what an alias named: a version, or several with their shares, and who looked on."""
+    split, shadow = move.get(f"{prefix}split"), move.get(f"{prefix}shadow")
+    if split:
+        named = ", ".join(f"{number} ({100 * share:g} %)" for number, share in split.items())
+    else:
+        named = str(move[end] or "")
+    return f"{named}, shadow {shadow}" if shadow else named
 
 
 @click.command()

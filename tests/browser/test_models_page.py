@@ -41,6 +41,19 @@ def test_a_version_is_promoted_and_rolled_back_with_reasons(stack, open_page):
     assert "live is version 1, after 2, by the page: misreads sevens" in history
 
 
+def test_a_split_is_told_with_its_shares(stack, open_page):
+    live = {"split": {"1": 0.75, "2": 0.25}, "shadow": 2}
+    stack.client.put("/api/v1/models/digits/aliases/live", json=live).raise_for_status()
+    page = open_page(f"{stack.url}/models/digits")
+    page.wait_for_selector("#live:has-text('are live')")
+    stack.client.put("/api/v1/models/digits/aliases/live", json={"version": 1}).raise_for_status()
+
+    told = "1 (75\u00a0%) and 2 (25\u00a0%) with 2 in the shadow"
+    assert page.inner_text("#live") == f"Versions {told} are live"
+    assert page.inner_text("#rollback") == "Roll back to what was before"
+    assert f"live is version {told}, after 1, by api" in page.inner_text("#history li >> nth=0")
+
+
 def test_all_of_it_is_done_by_keyboard_alone(stack, open_page):
     page = open_page(f"{stack.url}/")
 

@@ -65,6 +65,19 @@ def test_history_lists_the_moves_with_who_and_why(service: Any, inkwell: Call) -
     assert json.loads(inkwell("history", "digits", "--json").stdout) == {"history": moves}
 
 
+def test_history_tells_the_shares_of_a_split_and_who_looked_on(service: Any, inkwell: Call) -> None:
+    move = {"at": "2026-11-21T10:00:00Z", "alias": "live", "from": 1, "to": 1, "actor": "a"}
+    split = {"split": {"1": 0.95, "2": 0.05}, "shadow": 3, "reason": ""}
+    over = {"to": None, "from_split": {"1": 0.95, "2": 0.05}, "from_shadow": 3, "reason": ""}
+    service.on("GET /api/v1/models/digits/history", {"history": [move | split, move | over]})
+
+    _, begun, ended = inkwell("history", "digits").stdout.splitlines()
+
+    shared = "1 (95 %), 2 (5 %), shadow 3"
+    assert re.split(r"  +", begun.strip())[1:] == ["live", "1", shared, "a"]
+    assert re.split(r"  +", ended.strip())[1:] == ["live", shared, "a"]
+
+
 def test_jobs_show_how_far_they_are_and_how_they_ended(service: Any, inkwell: Call) -> None:
     error = "Traceback [bold]\n" + "The loss is no longer finite: " + "x" * 200
     page = [

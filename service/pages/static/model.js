@@ -22,12 +22,15 @@ async function show() {
 }
 
 function showLive(live, move) {
-  byId("live").textContent = live ? `Version ${live} is live` : "No version is live";
+  const several = move?.split ? ["Versions", "are"] : ["Version", "is"];
+  byId("live").textContent = live ? `${several[0]} ${named(live, move.split, move.shadow)} ${several[1]} live` : "No version is live";
   if (live) byId("why").replaceChildren("Since ", moment(move.at), ", moved by ", ...mover(move));
   else byId("why").textContent = "Promote one below.";
   byId("rollback").hidden = !move?.previous;
-  byId("rollback").textContent = `Roll back to version ${move?.previous}`;
-  byId("rollback").onclick = () => ask(`Roll back to version ${move.previous}?`, "Roll back", (reason) =>
+  // Where the shares alone have moved, the number is the same as before.
+  const before = move?.previous === live ? "what was before" : `version ${move?.previous}`;
+  byId("rollback").textContent = `Roll back to ${before}`;
+  byId("rollback").onclick = () => ask(`Roll back to ${before}?`, "Roll back", (reason) =>
     change("POST", address("models", model, "rollback"), { reason, actor: ACTOR }));
 }
 
@@ -58,8 +61,15 @@ function version(row) {
     element("td", { className: "number" }, isLive ? "" : promote));
 }
 
-function moved({ at, alias, from, to, actor, reason }) {
-  const names = to ? `${alias} is version ${to}${from ? `, after ${from}` : ""}` : `${alias} names nothing`;
+/** Returns what an alias names: a version, or several with their shares, and who looks on. */
+function named(number, split, shadow) {
+  const shares = Object.entries(split ?? {}).map(([version, share]) => `${version} (${Number((100 * share).toFixed(2))}\u00a0%)`);
+  return `${shares.join(" and ") || number}${shadow ? ` with ${shadow} in the shadow` : ""}`;
+}
+
+function moved({ at, alias, from, to, actor, reason, split, shadow, from_split, from_shadow }) {
+  const after = from ? `, after ${named(from, from_split, from_shadow)}` : "";
+  const names = to ? `${alias} is version ${named(to, split, shadow)}${after}` : `${alias} names nothing${after}`;
   return element("li", {}, moment(at), element("span", {}, `${names}, by `, ...mover({ actor, reason })));
 }
 
