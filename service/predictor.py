@@ -16,7 +16,7 @@ from service.batches import Batch
 from service.bodies import Content, Environ, read_content
 from service.drift import Drift
 from service.observing import observation
-from service.problems import Problem, unavailable
+from service.problems import unavailable
 from service.request_ids import request_id
 from service.served import NotLiveError, Served, ServedModels
 from service.settings import Settings
@@ -28,6 +28,7 @@ from service.tokens import check_predicting
 from service.unloaded import UnloadedModels
 
 JSON, OCTETS = "application/json", "application/octet-stream"
+NOT_LIVE = "no-live-version"
 BYTES_OF_A_NUMBER = 2  # in JSON, at least: a digit and a comma
 
 
@@ -128,7 +129,7 @@ class Predictor:
         try:
             return self.served(self._settings.model)
         except NotFoundError as error:
-            raise _not_live(error) from None
+            raise unavailable(NOT_LIVE, f"{error} Train one: POST /api/v1/jobs.") from None
 
     def load(self, model: str) -> None:
         """Let an unloaded model answer again. Raises as `served` does, and changes nothing then."""
@@ -200,7 +201,7 @@ class Predictor:
         try:
             return self._models.get(model, reference)
         except NotLiveError as error:
-            raise _not_live(error) from None
+            raise unavailable(NOT_LIVE, str(error)) from None
 
 
 def _timing(counts: Counts) -> str:
@@ -208,7 +209,3 @@ def _timing(counts: Counts) -> str:
         f"decode;dur={counts.decode_ns / 1e6:.3f}, predict;dur={counts.predict_ns / 1e6:.3f}, "
         f"encode;dur={counts.encode_ns / 1e6:.3f}"
     )
-
-
-def _not_live(error: Exception) -> Problem:
-    return unavailable("no-live-version", f"{error} Train one: POST /api/v1/jobs.")

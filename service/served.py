@@ -241,7 +241,9 @@ class ServedModels:
 
     def _nothing(self, model: str, alias: str) -> Exception:
         if alias == "live" and model in self._registry.models():
-            return NotLiveError(f"No version of model {model!r} is live yet.")
+            path = f"/api/v1/models/{model}/aliases/live"
+            detail = f"No version of model {model!r} is live yet. Promote one: PUT {path}."
+            return NotLiveError(detail)
         try:
             self._registry.resolve(model, alias)
         except NotFoundError as error:

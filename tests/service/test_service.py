@@ -37,8 +37,10 @@ def test_without_a_version_predicting_says_when_to_try_again(client):
 def test_a_model_with_versions_but_none_live_is_not_ready_yet(client, registry):
     publish(registry, live=False)
 
-    assert predict(client).status_code == 503
-    assert predict(client, "/api/v1/models/digits/predict").status_code == 503
+    for path in ("/api/v1/predict", "/api/v1/models/digits/predict"):
+        response = predict(client, path)
+        assert response.status_code == 503
+        assert "Promote one: PUT /api/v1/models/digits/aliases/live" in response.json["detail"]
     assert predict(client, "/api/v1/models/digits/versions/1/predict").status_code == 200
 
 
