@@ -1,6 +1,7 @@
 """Pictures in a request: one alone, many in a form, many in a zip."""
 
 import io
+import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -25,6 +26,7 @@ FORM, ZIP = "multipart/form-data", "application/zip"
 MEDIA_TYPES = (*picture_files.MEDIA_TYPES, FORM, ZIP)
 MOST_FILES = 1000
 MOST_PIXELS = 10 * picture_files.MOST_PIXELS  # of all pictures of a request
+MOST_SECONDS = 60.0  # of a processor, for all pictures of a request: a thousand may take half of it
 ZIP_ENTRY = b"PK\x01\x02"
 
 
@@ -52,7 +54,8 @@ def decode_pictures(content: Content, rows: Rows) -> Batch:
     ------
     Problem
         400 where the body is not what its Content-Type says; 413 where there are too many files,
-        bytes or pixels; where no picture can be read, what is wrong with the first.
+        bytes or pixels, or where they take too long; where no picture can be read, what is wrong
+        with the first.
     """
     if rows.side != SIDE:
         detail = f"Expected rows of {rows.expected}: this version does not take pictures of digits."
@@ -63,7 +66,11 @@ def decode_pictures(content: Content, rows: Rows) -> Batch:
     _check_count(len(files))
     rows.check_count(len(files))
     pixels, pictures, refused, left = [], [], [], MOST_PIXELS
+    until = time.thread_time() + MOST_SECONDS
     for file in files:
+        if time.thread_time() > until:
+            detail = f"Expected pictures that are read in {MOST_SECONDS:.0f} s; send fewer at once."
+            raise file.blamed(Problem(413, "pictures-too-slow", detail))
         try:
             picture = picture_files.open_picture(file.content)
             left -= picture.width * picture.height

@@ -1,16 +1,17 @@
 """Picture files: from bytes to an upright picture in colours, no larger than is needed."""
 
 import contextlib
-import io
 import threading
 import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from nncore.arrays import Floats, Pixels
+from service import libtiff
+from service.picture_parts import PictureFile, check_parts
 from service.problems import Problem
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
@@ -20,6 +21,16 @@ LEAST_SIDE = 8
 MOST_PIXELS = 40_000_000
 LONGEST_SIDE = 16_384
 SIDE = 1024  # pixels that a picture's longer side has at least, where it had as many
+TURNS = {  # by Exif's orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+RUN_LENGTHS = (1, 2)  # of a BMP's compressions
 DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 # Of more pixels than LARGE two at once are unpacked in a process, and as many wait.
@@ -28,6 +39,7 @@ _large_unpack, _large_wait = threading.BoundedSemaphore(2), threading.BoundedSem
 
 # What is odd in a file is its sender's business; Python would keep each warning for ever.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+libtiff.silence()
 
 # Our own, smaller limit is checked before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -61,8 +73,10 @@ def open_picture(content: bytes) -> Picture:
         where it is one of them.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        check_parts(content)
+        with Image.open(PictureFile(content), formats=FORMATS) as image:
             check_size(*image.size)
+            _check_runs(image)
             return _upright(image)
     except Problem:
         raise
@@ -84,15 +98,24 @@ def check_size(width: int, height: int) -> None:
         raise Problem(422, "picture-too-small", detail)
 
 
+def _check_runs(image: Image.Image) -> None:
+    """Raise Problem where a picture is large and unpacked pixel by pixel: BMP in runs of pixels."""
+    if image.width * image.height > LARGE and image.info.get("compression") in RUN_LENGTHS:
+        detail = f"Expected at most {LARGE:,} pixels of a run-length encoded BMP."
+        raise Problem(413, "picture-too-large", detail)
+
+
 def _upright(image: Image.Image) -> Picture:
     size = image.size
     image.draft(None, (SIDE, SIDE))  # JPEG decodes at half, a quarter, an eighth of the size
     orientation = image.getexif().get(0x0112, 1)
     with _unpacking(image.width * image.height):
         small = _small(image)
-    small.getexif()[0x0112] = orientation
     width, height = size[::-1] if orientation in (5, 6, 7, 8) else size
-    return Picture(_in_colours(ImageOps.exif_transpose(small)), width, height)
+    # Pillow's own function for this writes all that the file's Exif holds anew, number by number.
+    if orientation in TURNS:
+        small = small.transpose(TURNS[orientation])
+    return Picture(_in_colours(small), width, height)
 
 
 @contextlib.contextmanager

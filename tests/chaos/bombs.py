@@ -40,6 +40,50 @@ def tiff(width, height):
     return struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + tags + bytes(4)
 
 
+def tiff_of_tiles(number):
+    tags = [(256, 4, 1, 64), (257, 4, 1, 64), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1),
+            (277, 3, 1, 1), (322, 3, 1, 1), (323, 3, 1, 1), (324, 1, number, 130),
+            (325, 3, 1, 1)]  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4 + number)
+
+
+def png_of_chunks(number):
+    small = png(8, 8)
+    return small[:33] + chunk(b"teSt", b"") * number + small[33:]
+
+
+def jpeg_of_segments(number):
+    return b"\xff\xd8" + b"\xff\xfe\x00\x02" * number
+
+
+def jpeg_of_scans(number, side=4096):
+    """Return a JPEG that goes over its blocks again and again, and finds nothing in any."""
+    blocks = (side // 8) ** 2
+    length = bytes([1]) + bytes(15)  # one code, of one bit
+    parts = [
+        b"\xff\xd8\xff\xdb\x00\x43\x00" + b"\1" * 64,
+        b"\xff\xc2\x00\x0b\x08" + struct.pack(">HH", side, side) + b"\1\1\x11\0",
+        b"\xff\xc4\x00\x14\x00" + length + b"\x00",
+        b"\xff\xda\x00\x08\1\1\0\0\0\0" + bytes(blocks // 8),
+        b"\xff\xc4\x00\x14\x10" + length + b"\xe0",  # a run of 2 to the 14th empty blocks
+    ]
+    runs = bytes(2 * -(-blocks // 2**14))
+    return b"".join(parts) + (b"\xff\xda\x00\x08\1\1\0\1\x3f\0" + runs) * number + b"\xff\xd9"
+
+
+def gif_of_comments(number):
+    return b"GIF89a" + struct.pack("<HHBBB", 8, 8, 0, 0, 0) + b"!\xfe\0" * number
+
+
+def bmp_in_runs(side):
+    """Return a BMP whose rows are a pixel and an end of the line each."""
+    body = b"\1\1\0\0" * side
+    sizes = struct.pack("<IIII", 1078 + len(body), 0, 1078, 40)
+    shape = struct.pack("<iiHHIIiiII", side, side, 1, 8, 1, len(body), 0, 0, 256, 0)
+    return b"BM" + sizes + shape + bytes(1024) + body
+
+
 def zipped(files):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -67,6 +111,12 @@ def bombs(limit):
     yield "BMP that lies", "image/bmp", "", lying_bmp
     yield "TIFF that lies", "image/tiff", "", tiff(SIDE, SIDE)
     yield "WebP that lies", "image/webp", "", lying_webp + b"\xff" * 6
+    yield "PNG of 600,000 chunks", "image/png", "", png_of_chunks(600_000)
+    yield "JPEG of a million segments", "image/jpeg", "", jpeg_of_segments(1_000_000)
+    yield "JPEG of 10,000 scans", "image/jpeg", "", jpeg_of_scans(10_000)
+    yield "GIF of two million comments", "image/gif", "", gif_of_comments(2_000_000)
+    yield "TIFF of four million tiles", "image/tiff", "", tiff_of_tiles(4_000_000)
+    yield "BMP in runs", "image/bmp", "", bmp_in_runs(6300)
     yield "zip of zeros", "application/zip", "", zipped({"0.png": much})
     yield "zip of zips", "application/zip", "", in_zip
     yield "zip of 1,001 files", "application/zip", "", zipped({f"{i}": b"" for i in range(1001)})

@@ -556,6 +556,16 @@ def test_many_small_files_of_many_pixels_are_refused(client, monkeypatch):
     assert answer.json["detail"].startswith("2.png: Expected at most 100,000 pixels in all")
 
 
+def test_pictures_that_take_too_long_are_refused(client, monkeypatch):
+    monkeypatch.setattr(picture_bodies, "MOST_SECONDS", 0.0)
+    files = [(io.BytesIO(WHOLE), f"{i}.png") for i in range(2)]
+
+    answer = client.post(PREDICT, data={"file": files})
+
+    assert answer.status_code == 413
+    assert "send fewer at once" in answer.json["detail"]
+
+
 def test_a_file_is_read_by_what_it_is_whatever_its_type_says(client):
     expected, _ = seen(client, WHOLE)
 
