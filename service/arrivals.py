@@ -5,7 +5,7 @@ import re
 import socket
 import time
 
-from service.bodies import Environ
+from service.bodies import Environ, mimetype
 from service.plain_requests import plain_environ
 
 GATHERED = 65_536  # bytes of a request that the event loop takes itself
@@ -100,8 +100,9 @@ class Arrival:
 def _plain_of_numbers(head: bytes) -> Environ | None:
     """Return a plain head whose body is JSON or octets, None where it is another."""
     environ = plain_environ(head)
-    media_type = environ.get("CONTENT_TYPE", "") if environ else ""
-    return environ if media_type.partition(";")[0].strip().lower() in _OF_NUMBERS else None
+    if environ is None or mimetype(environ.get("CONTENT_TYPE", "")) not in _OF_NUMBERS:
+        return None
+    return environ
 
 
 class RequestBody(io.RawIOBase):

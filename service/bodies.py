@@ -30,7 +30,12 @@ class Content(NamedTuple):
     @property
     def mimetype(self) -> str:
         """The Content-Type without its parameters, in lower case."""
-        return self.content_type.partition(";")[0].strip().lower()
+        return mimetype(self.content_type)
+
+
+def mimetype(content_type: str) -> str:
+    """Return a Content-Type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 def read_content(environ: Environ, limit: int) -> Content:

@@ -61,7 +61,7 @@ def find_numbers(content: bytes, places: Sequence[str]) -> Found | None:
     return _try(_find, simdjson.Parser(), content, places) if long else None
 
 
-def count(content: bytes, character: bytes) -> int:
+def count(content: bytes | memoryview, character: bytes) -> int:
     """Return how often a character is there; NumPy, unlike bytes, lets other threads go on."""
     return int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord(character)))
 
@@ -99,8 +99,7 @@ def _find_digits(parser: Any, content: bytes, places: Sequence[str]) -> Found:
     flat = begin.depth == 0
     if begin.depth > 1:
         raise ValueError("rows of rows")
-    # Of rows the last end of a list and of a row: whatever else lies in between is no digit.
-    end = content.index(b"]", begin.start) if flat else content.rindex(b"]]") + 1
+    end = _end(content, begin)
     place, others = _around(parser, content, places, begin, end)
     numbers, shape = read_digits(content, begin.start - flat, end + flat)
     return Found(numbers, shape[1:] if flat else shape, place, others)
@@ -113,12 +112,12 @@ def _find_in_pieces(parser: Any, content: bytes, places: Sequence[str]) -> Found
     second, a piece for 2 ms.
     """
     begin = _begin(content, places)
-    end = content.index(b"]" * (begin.depth + 1), begin.start) + begin.depth
+    end = _end(content, begin)
     place, others = _around(parser, content, places, begin, end)
     separator = b"]" * begin.depth + b","
     pieces = (_parse_piece(parser, piece) for piece in _cut(content, begin.start, end, separator))
-    most = content.count(separator, begin.start, end) + 1
-    numbers, shape = _gather(pieces, most, commas=count(content, b","))
+    inside = memoryview(content)[begin.start : end]
+    numbers, shape = _gather(pieces, count(inside, b"]"), count(inside, b","))
     return Found(numbers, shape, place, others)
 
 
@@ -130,6 +129,16 @@ def _begin(content: bytes, places: Sequence[str]) -> _Begin:
         raise ValueError("no list begins near the beginning")
     start = content.index(b"[", found.start()) + 1
     return _Begin(found[1], start, found[0].count(b"[") - 1)
+
+
+def _end(content: bytes, begin: _Begin) -> int:
+    """Return where a list ends, if it is the last of so many brackets. Raises ValueError.
+
+    From there it is found at once. Where it is not the last, what lies in between is no list.
+    """
+    if begin.depth == 0:
+        return content.index(b"]", begin.start)
+    return content.rindex(b"]" * (begin.depth + 1)) + begin.depth
 
 
 def _around(
@@ -149,18 +158,23 @@ def _around(
 
 
 def _gather(
-    pieces: Iterator[tuple[Floats, Shape]], most_rows: int, commas: int
+    pieces: Iterator[tuple[Floats, Shape]], brackets: int, commas: int
 ) -> tuple[Floats, Shape]:
-    """Return the numbers of all pieces and their shape, without two copies of them at a time."""
+    """Return the numbers of all pieces and their shape, without two copies of them at a time.
+
+    All pieces together have so many closing brackets and commas.
+    """
     numbers, (some, *inner) = next(pieces)
     width = math.prod(inner)
+    of_a_row = sum(math.prod(inner[:depth]) for depth in range(len(inner)))
+    most_rows = brackets // of_a_row if inner else commas + 1
     if most_rows * width > commas + 1:
         raise ValueError("not all rows are as long as the first")
     gathered = np.empty((most_rows, width))
     gathered[:some] = numbers.reshape(some, width)
     rows = some
     for numbers, (some, *others) in pieces:
-        if others != inner:
+        if others != inner or rows + some > most_rows:
             raise ValueError("not all rows are of this shape")
         gathered[rows : rows + some] = numbers.reshape(some, width)
         rows += some

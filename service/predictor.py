@@ -1,8 +1,10 @@
 """The same prediction for every dialect: read the body, decode, ask the version, encode."""
 
 import math
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -13,7 +15,7 @@ from nncore.arrays import Floats, Ints
 from nncore.errors import NotFoundError
 from nncore.registry import LIVE
 from service.batches import Batch
-from service.bodies import Content, Environ, read_content
+from service.bodies import Content, Environ, mimetype, read_content
 from service.drift import Drift
 from service.observing import observation
 from service.problems import unavailable
@@ -29,7 +31,12 @@ from service.unloaded import UnloadedModels
 
 JSON, OCTETS = "application/json", "application/octet-stream"
 NOT_LIVE = "no-live-version"
-BYTES_OF_A_NUMBER = 2  # in JSON, at least: a digit and a comma
+BYTES_OF_A_NUMBER = {OCTETS: 1, JSON: 2}  # at least: in JSON a digit and a comma
+# Up to so many times the rows that a network takes at once are answered one request at a time: at
+# each of NumPy's calls two would take Python's lock from each other, and their caches. Who asks for
+# more shares both, and lets nobody wait.
+ROWS_OF_A_TURN = 8
+NO_TURN: AbstractContextManager[None] = nullcontext()
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,7 @@ class Predictor:
         self.unloaded = UnloadedModels()
         self.shadows = Shadows()
         self.drift = drift
+        self._turn = threading.Lock()
 
     def served(self, model: str, reference: str = LIVE) -> Served:
         """Return what answers for `reference` of `model`.
@@ -141,7 +149,10 @@ class Predictor:
         check_predicting(environ, self._tokens)
         served = self.default() if asked.model is None else self.served(asked.model, asked.version)
         content = read_content(environ, self._settings.max_body_mb * 2**20)
-        return self.answer(asked.dialect, served, content, environ)
+        most = _most_rows(served, content.mimetype, len(content.body))
+        turn = self._turn if most <= ROWS_OF_A_TURN * served.classifier.rows_at_once else NO_TURN
+        with turn:
+            return self.answer(asked.dialect, served, content, environ)
 
     def answers_soon(self, asked: Asked, environ: Environ) -> bool:
         """Tell whether a request of JSON or octets has no more rows than a network takes at once.
@@ -151,11 +162,8 @@ class Predictor:
         served = self._models.held(asked.model or self._settings.model, asked.version)
         if served is None:
             return False
-        numbers = int(environ["CONTENT_LENGTH"])
-        if environ["CONTENT_TYPE"] != OCTETS:
-            numbers //= BYTES_OF_A_NUMBER
-        size = math.prod(served.classifier.input_shape)
-        return numbers <= size * served.classifier.rows_at_once
+        media_type, length = mimetype(environ["CONTENT_TYPE"]), int(environ["CONTENT_LENGTH"])
+        return _most_rows(served, media_type, length) <= served.classifier.rows_at_once
 
     def answer(
         self, dialect: Dialect, served: Served, content: Content, environ: Environ
@@ -202,6 +210,13 @@ class Predictor:
             return self._models.get(model, reference)
         except NotLiveError as error:
             raise unavailable(NOT_LIVE, str(error)) from None
+
+
+def _most_rows(served: Served, media_type: str, length: int) -> float:
+    """Return how many rows a body has at most, infinity where its length does not tell."""
+    if media_type not in BYTES_OF_A_NUMBER:
+        return math.inf
+    return length / BYTES_OF_A_NUMBER[media_type] / math.prod(served.classifier.input_shape)
 
 
 def _timing(counts: Counts) -> str:

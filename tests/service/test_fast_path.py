@@ -2,10 +2,15 @@
 
 import dataclasses
 import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import request
 
+from nncore.classifier import Classifier
+from service import predictor
 from service.app import create_app
 from service.routes import PREDICTING, ROUTES
 from tests.service.test_dialects import concrete
@@ -117,3 +122,34 @@ def test_an_unforeseen_fault_is_told_and_logged_under_its_request_id(
 
     assert (response.status_code, response.json["request_id"]) == (500, "mine")
     assert "of a test" in caplog.text
+
+
+@pytest.mark.parametrize(("rows", "together"), [(2, 1), (3, 2)])
+def test_short_requests_are_answered_one_at_a_time_and_wait_for_no_long_one(
+    app, live, monkeypatch, rows, together
+):
+    app.extensions["predictor"].default()  # loads, and tries what it has loaded
+    monkeypatch.setattr(Classifier, "rows_at_once", 1)
+    monkeypatch.setattr(predictor, "ROWS_OF_A_TURN", 2)
+    probabilities, under_way, most = Classifier.probabilities, [], []
+    both = threading.Barrier(together)
+
+    def slowly(classifier, pixels):
+        under_way.append(pixels)
+        both.wait(10)
+        time.sleep(0.05)
+        most.append(len(under_way))
+        under_way.pop()
+        return probabilities(classifier, pixels)
+
+    monkeypatch.setattr(Classifier, "probabilities", slowly)
+
+    def ask(_):
+        octets = {"Content-Type": "application/octet-stream"}
+        return app.test_client().post("/api/v1/predict", data=bytes(784 * rows), headers=octets)
+
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(ask, range(4)))
+
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert max(most) == together
