@@ -1,5 +1,6 @@
 """``gunicorn -c service/gunicorn.conf.py service.wsgi:app``: settings from the environment."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -55,6 +56,11 @@ logger_class = _Log
 logconfig_dict = dict_config(_settings.log) | {
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True}}
 }
+
+
+def pre_fork(server: Arbiter, worker: PatientWorker) -> None:
+    """Let no process look for garbage among what it has from the master: that stays shared."""
+    gc.freeze()
 
 
 def post_fork(server: Arbiter, worker: PatientWorker) -> None:

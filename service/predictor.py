@@ -5,8 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -39,28 +37,29 @@ ROWS_OF_A_TURN = 8
 NO_TURN: AbstractContextManager[None] = nullcontext()
 
 
-@dataclass(frozen=True)
 class Prediction:
-    """What a version says of a batch."""
+    """What a version says of a batch.
 
-    served: Served
-    batch: Batch
-    probabilities: Floats  # float32 (n, classes)
+    Attributes
+    ----------
+    served : Served
+    batch : Batch
+    probabilities : float32 array (n, classes)
+    winners : int array (n,)
+        The most probable class of each row.
+    confidences : float32 array (n,)
+        Its probability.
+    """
 
-    @cached_property
-    def winners(self) -> Ints:
-        """The most probable class of each row."""
-        return self.probabilities.argmax(axis=1)
+    def __init__(self, served: Served, batch: Batch, probabilities: Floats) -> None:
+        self.served, self.batch, self.probabilities = served, batch, probabilities
+        self.winners: Ints = probabilities.argmax(axis=1)
+        self.confidences: Floats = np.maximum.reduce(probabilities, axis=1)
 
-    @cached_property
+    @property
     def labels(self) -> list[str]:
         """The label of each row's winner."""
         return [self.served.labels[winner] for winner in self.winners.tolist()]
-
-    @cached_property
-    def confidences(self) -> Floats:
-        """The probability of each row's winner."""
-        return np.maximum.reduce(self.probabilities, axis=1)
 
     def ranking(self, count: int) -> list[list[int]]:
         """Return the `count` most probable classes of each row, the most probable first."""

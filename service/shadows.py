@@ -92,7 +92,7 @@ def compare(prediction: "Prediction", shadow: Served, request_id: str) -> Found:
                 "at": now(),
                 "request_id": request_id,
                 "row": int(row),
-                "answer": prediction.labels[row],
+                "answer": prediction.served.labels[prediction.winners[row]],
                 "probability": float(prediction.confidences[row]),
                 "shadow_answer": shadow.labels[answers[row]],
                 "shadow_probability": float(probabilities[row, answers[row]]),

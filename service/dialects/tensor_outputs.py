@@ -76,7 +76,7 @@ def output_tensor(prediction: Prediction, output: Output, behind: list[bytes]) -
 
 def _values(prediction: Prediction, output: Output) -> tuple[str, list[int], Any]:
     """Return an output's datatype, shape and flat values."""
-    count = len(prediction.labels)
+    count = len(prediction.winners)
     if output.classes:
         classes = _classes(prediction, output.classes)
         return "BYTES", [count, len(classes) // count], classes
