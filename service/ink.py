@@ -50,13 +50,12 @@ def find_ink(picture: Pixels, window: int, *, light: bool) -> Ink:
     else:
         paper = _running(np.minimum, brightest, window)
     inner = (slice(window, -window),) * 2
-    paper, brightest = paper[inner], brightest[inner].max(axis=2)
+    paper, brightest = paper[inner], _brightest(brightest[inner])
     difference = (picture - paper if light else paper - picture).astype(np.float32)
     bright = brightest.astype(np.float32) + GREY
     difference /= bright[..., None]
     strength = difference @ _colour(difference)
-    seen = picture.mean(axis=2, dtype=np.float32) / bright
-    return Ink(strength, paper.mean(axis=2, dtype=np.float32) / bright, seen)
+    return Ink(strength, _mean(paper) / bright, _mean(picture) / bright)
 
 
 def lightness(small: Floats) -> float:
@@ -85,9 +84,24 @@ def middle(shape: tuple[int, ...]) -> Floats:
     return np.exp(-2 * (x * x + y * y)).astype(np.float32)
 
 
+# NumPy takes forty times as long to go along an axis of three.
+
+
+def _brightest(picture: Any) -> Any:
+    """Return the most of the three colours of each pixel."""
+    red, green, blue = np.moveaxis(picture, 2, 0)
+    return np.maximum(np.maximum(red, green), blue)
+
+
+def _mean(picture: Pixels) -> Floats:
+    """Return the mean of the three colours of each pixel."""
+    red, green, blue = np.moveaxis(picture, 2, 0)
+    return (red.astype(np.float32) + green + blue) / np.float32(3)
+
+
 def _colour(difference: Floats) -> Floats:
     """Return the direction (3,) in which the ink's colour differs from the paper's."""
-    size = difference.max(axis=2)
+    size = _brightest(difference)
     strong = size >= 0.5 * np.percentile(size, STRONG)
     weights = (size * middle(size.shape))[strong]
     total = weights @ difference[strong]
