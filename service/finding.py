@@ -13,6 +13,7 @@ STEP = 1.6  # from one level to the next
 STRONGEST = 99.7  # percentile of the strength that counts as the strongest
 LEAST_PIXELS = 20
 AT_EDGE = 0.1  # what the edge cuts off is seldom meant
+NEAR_EDGE, TILTED = 0.5, 0.0125  # nor is what ends so near to it, if the sheet is held askew
 SLENDER = 5.0  # times as long as its strokes are wide: what is at least so counts in full
 NEAR = 0.25  # of the larger one's size: how far away from each other two pieces may be
 ALIKE = 0.6  # how strong and how sharp a piece must be, as a share of the largest one's
@@ -103,13 +104,15 @@ def _pieces(
     sharpness = found.total(running_sums(strength > STEP * level), width) / found.area
     inner = found.total(running_sums(mask & ~_rim(mask)), width)
     stroke = 2 * found.area / np.maximum(found.area - inner, 1)
-    at_edge = (
-        (found.top == 0) | (found.left == 0) | (found.bottom == height) | (found.right == width)
-    )
+    free = np.minimum(np.minimum(found.top, found.left), height - found.bottom)
+    free = np.minimum(free, width - found.right)
+    at_edge = free == 0
     off_middle = ((found.top + found.bottom) / height - 1) ** 2
     off_middle += ((found.left + found.right) / width - 1) ** 2
     slender = np.clip((found.size / stroke - stoutest) / (SLENDER - stoutest), 0.05, 1)
     score = mean * sharpness**2 * found.size * slender * np.exp(-0.5 * off_middle)
+    small = found.size < max(height, width) / 2
+    score[small & (free <= TILTED * max(height, width))] *= NEAR_EDGE
     score[at_edge] *= AT_EDGE
     if expected is not None:
         score *= (found.total(running_sums(expected), width) / found.area) ** 2

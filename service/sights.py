@@ -87,7 +87,7 @@ def _sights(picture: Pixels, light: float) -> Iterator[Sight]:
     # what shadows and the edges of a sheet cut out is as broad, but has other paper on each side.
     for window, stoutest, weight, trust, evenness in (
         (round(FINE_STROKE * COARSE), 2.0, 1.0, 0.4, 0),
-        (round(BROAD_STROKE * COARSE), 3.0, 0.33, 0.9, 8),
+        (round(BROAD_STROKE * COARSE), 3.0, 0.33, 0.9, 4),
     ):
         for is_light in (False, True):
             ink = find_ink(picture, window, light=is_light)

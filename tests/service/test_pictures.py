@@ -215,6 +215,17 @@ def test_specks_and_neighbours_that_the_edge_cuts_off_are_dropped(client):
     assert likeness(seen(client, file_of(sheet))[0], expected) > 0.97
 
 
+@pytest.mark.parametrize("left", [250, 310])
+def test_a_neighbour_that_ends_just_inside_the_edge_is_dropped_although_it_is_darker(client, left):
+    expected, _ = seen(client, file_of(THREE))
+    sheet = Image.new("L", (480, 200), 255)
+    three = Image.fromarray(on_paper(ink_of(3), colour=90))
+    sheet.paste(three.resize((140, 140)), (left, 30))
+    sheet.paste(Image.fromarray(on_paper(ink_of(4))).crop((91, 20, 200, 180)), (4, 20))
+
+    assert likeness(seen(client, file_of(sheet))[0], expected) > 0.9
+
+
 def ruled(side, gap, *, squared=False, colour=120):
     sheet = np.full((side, side), 255, np.uint8)
     for at in range(gap // 3, side, gap):
