@@ -4,6 +4,7 @@ import io
 import re
 import socket
 import time
+from functools import cached_property
 
 from service.bodies import Environ, mimetype
 from service.plain_requests import plain_environ
@@ -33,7 +34,6 @@ class Arrival:
         self.content = bytearray()
         self.deadline = time.monotonic() + SECONDS_TO_BEGIN
         self.whole = False
-        self.plain: Environ | None = None  # its head, where it is of numbers, and a plain one
         self._head = b""  # with its end
         self._length: int | None = None  # of the body, where it is told
 
@@ -61,9 +61,13 @@ class Arrival:
         announced = _LENGTH.search(self._head)
         if announced and not _CODED.search(self._head):
             self._length = int(announced[1])
-            if self._length <= QUICK:
-                self.plain = _plain_of_numbers(self._head)
         return True
+
+    @cached_property
+    def plain(self) -> Environ | None:
+        """The head of a request that has come, where it is of numbers, and a plain one."""
+        quick = self._length is not None and self._length <= QUICK
+        return _plain_of_numbers(self._head) if quick else None
 
     def quick(self) -> Environ | None:
         """Return the head of a request that is whole, and has a few rows of numbers at most.

@@ -25,7 +25,7 @@ from contextlib import suppress
 from functools import partial
 from io import BufferedReader
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any
 
 from gunicorn.http.body import LengthReader
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -48,23 +48,6 @@ ONE_TOO_MANY = 429, "Too Many Requests", "More requests at once than are taken."
 PROBES = (b"GET /livez ", b"GET /readyz ")
 
 
-class _Done(NamedTuple):
-    """Has what is asked of a `Future`, of what is done already."""
-
-    value: Any
-
-    def result(self) -> Any:
-        """Return what came of it."""
-        return self.value
-
-    def cancelled(self) -> bool:
-        """Return False."""
-        return False
-
-    def exception(self) -> None:
-        """Return None."""
-
-
 class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
     """gthread with an event loop that waits for clients, so that threads need not."""
 
@@ -82,7 +65,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.parting: dict[TConn, float] = {}  # those whose last answer is out, and until when
         self.answering: dict[TConn, float] = {}  # those that threads have, since when
         self.busy = 0  # requests that threads have, or that wait for one
-        self.answered_at_once = 0  # requests, in this turn of the event loop
+        self.quick: deque[tuple[TConn, Environ, bytes]] = deque()  # answered at the turn's end
         self.last_turn_was_long = False
 
     # --- The end ---
@@ -124,11 +107,12 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
 
     # --- The event loop's part ---
 
-    def notify(self) -> None:
-        """Begin a turn of the event loop: gunicorn calls this before each."""
-        super().notify()
-        self.last_turn_was_long = self.answered_at_once >= LONG_TURN
-        self.answered_at_once = 0
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Take up all that came, then answer: what is one too many is told so before that."""
+        super().wait_for_and_dispatch_events(timeout)
+        self.last_turn_was_long = len(self.quick) >= LONG_TURN
+        while self.quick:
+            self.answer_at_once(*self.quick.popleft())
 
     def accept(self, listener: Any) -> None:
         """Take a connection; where turns are long, all that wait: at one a turn they never end."""
@@ -171,9 +155,12 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         if content and not arrival.add(content, more=len(self.arriving) <= MOST_QUICK_ARRIVING):
             return
         del self.arriving[conn]
+        if self.is_crowded(arrival) and arrival.goes_on():
+            self.refuse_and_go_on(conn)
+            return
         environ = arrival.quick()
         if environ is not None and self.answers_soon(environ):
-            self.answer_at_once(conn, environ, arrival.body())
+            self.quick.append((conn, environ, arrival.body()))
             return
         self.poller.unregister(conn.sock)
         if arrival.content:
@@ -183,9 +170,6 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
 
     def hand_over(self, conn: TConn, arrival: Arrival) -> None:
         """Let a thread go on with what has come of a request, or refuse it."""
-        if self.is_crowded(arrival) and arrival.goes_on():
-            self.refuse_and_go_on(conn)
-            return
         conn.init()
         unparsed, conn.begun = arrival.part()
         conn.parser.unreader.unread(unparsed)
@@ -200,20 +184,17 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             self.refuse_as_one_too_many(conn)
 
     def is_crowded(self, arrival: Arrival) -> bool:
-        """Tell whether more than may wait were there before a whole request, in threads or here."""
-        if arrival.content.startswith(PROBES):
-            return False
+        """Tell whether more than may wait were there before a request, in threads or here."""
         return (
             self.busy >= self.cfg.threads + self.most_waiting
-            or self.answered_at_once >= self.most_waiting
-        )
+            or len(self.quick) >= self.most_waiting
+        ) and not arrival.content.startswith(PROBES)
 
     def answers_soon(self, environ: Environ) -> bool:
         """Tell whether the event loop answers a request: a prediction that does not take long."""
         return (
             self.alive
             and self.busy == 0
-            and self.answered_at_once < self.most_waiting
             and self.nr + 1 < self.max_requests
             and len(self.keepalived_conns) < self.max_keepalived
             and self.wsgi.extensions["answers_soon"](environ)
@@ -226,7 +207,6 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         client that does not take it holds up a thread, as others do.
         """
         self.nr += 1
-        self.answered_at_once += 1
         try:
             rest = plain_answer(self.wsgi, environ, body, conn.client, conn.server)
             with suppress(BlockingIOError):
@@ -261,7 +241,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.busy += 1
         super().enqueue_req(conn)
 
-    def finish_request(self, conn: TConn, fs: "Future[Any] | _Done") -> None:
+    def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
         """Go on with the connection of a request that a thread has answered."""
         self.busy -= 1
         self.large.pop(conn, None)
@@ -341,16 +321,16 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.part(conn)
 
     def refuse_and_go_on(self, conn: TConn) -> None:
-        """Answer 429 to a request that is whole, and keep its connection.
+        """Answer 429 to a request that is whole, on a connection that stays watched.
 
         To end it and to take the next would cost as much as an answer: then a service that is
         asked for twice what it can do would do half of what it can.
         """
-        if self.refuse(conn, *ONE_TOO_MANY, goes_on=True):
-            conn.init()
-            self.busy += 1
-            self.finish_request(conn, _Done(True))
+        if self.refuse(conn, *ONE_TOO_MANY, goes_on=self.alive) and self.alive:
+            conn.set_timeout()
+            self.keepalived_conns.append(conn)
         else:
+            self.poller.unregister(conn.sock)
             self.part(conn)
 
     def refuse(

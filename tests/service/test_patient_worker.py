@@ -77,10 +77,9 @@ def send(worker, client, content):
     while content:
         with contextlib.suppress(BlockingIOError):
             content = content[client.send(content) :]
-        if not (events := worker.poller.select(0)):
+        if not worker.poller.select(0):
             break  # the rest is for a thread
-        for key, _ in events:
-            key.data(key.fileobj)
+        worker.wait_for_and_dispatch_events(0)
 
 
 def finish(worker, conn):
@@ -263,6 +262,36 @@ def test_a_quick_prediction_is_answered_by_the_event_loop(worker, arrive, loaded
 
     send(worker, client, QUICK + QUICK)  # they wait for a thread: others have their turn
     assert worker.tpool.given == [conn]
+
+
+def test_one_quick_prediction_too_many_is_refused_before_others_are_answered(
+    worker, arrive, loaded, monkeypatch
+):
+    conns, clients = zip(*[arrive(QUICK) for _ in range(3)], strict=True)
+    for client in clients:
+        client.settimeout(10)
+        client.recv(100_000)
+        client.send(QUICK)
+    answer, told = worker.answer_at_once, []
+
+    def look_and_answer(*quick):
+        told.extend(filter(None, map(what_came, clients)))
+        answer(*quick)
+
+    monkeypatch.setattr(worker, "answer_at_once", look_and_answer)
+    worker.wait_for_and_dispatch_events(0)
+
+    told.extend(filter(None, map(what_came, clients)))
+    assert [answer[9:12] for answer in told] == [b"429", b"429", b"200"]  # one may wait
+    for conn in conns:
+        assert conn in worker.keepalived_conns
+        assert conn.sock in worker.poller.get_map()
+
+
+def what_came(client):
+    client.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        return client.recv(100_000)
 
 
 def test_quick_predictions_that_are_wrong_are_told_so_and_their_connections_go_on(
