@@ -70,18 +70,23 @@ class Arrival:
         return _plain_of_numbers(self._head) if quick else None
 
     def quick(self) -> Environ | None:
-        """Return the head of a request that is whole, and has a few rows of numbers at most.
-
-        Not so what may hold more than its size tells: pictures in base64, whose key in JSON is
-        written without backslashes in one way only.
-        """
+        """Return the head of a request that is whole, and has a few rows of numbers at most."""
         if self.plain is None or len(self.content) - len(self._head) != self._length:
             return None
-        if self.plain["CONTENT_TYPE"] != OCTETS and (
-            b'"b64"' in self.content or b"\\" in self.content
-        ):
+        if self.plain["CONTENT_TYPE"] != OCTETS and self._may_have_pictures():
             return None
         return self.plain
+
+    def _may_have_pictures(self) -> bool:
+        """Tell whether JSON may hold more than its size tells: pictures in base64.
+
+        Their key is written without backslashes in one way only. A single byte is found in a tenth
+        of the time of several.
+        """
+        find, begin = self.content.find, len(self._head)
+        if find(b"\\", begin) >= 0:
+            return True
+        return find(b"b", begin) >= 0 and find(b'"b64"', begin) >= 0
 
     def body(self) -> bytes:
         """Return what has come of the body, where its length is known."""
