@@ -33,6 +33,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from service.arrivals import GATHERED, SECONDS_TO_BEGIN, Arrival, RequestBody
 from service.bodies import Environ
 from service.gunicorn_errors import error_bytes
+from service.kept_connections import KeptConnections
 from service.plain_requests import answer as plain_answer
 from service.settings import DRAIN_BYTES, Settings
 
@@ -56,6 +57,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         settings = Settings.from_env()
         self.most_waiting = settings.max_waiting
         self.drain_seconds = settings.drain_seconds
+        self.keepalived_conns = KeptConnections()
+        self.keepalive = self.cfg.keepalive  # gunicorn's settings are slow to ask
         self.stops_at: float | None = None  # when connections are no longer taken
         self.early_signals: SimpleQueue[int] = SimpleQueue()  # set by gunicorn.conf.py
         self.most_large = max(self.cfg.threads // 2, 1)
@@ -218,14 +221,18 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             self.part(conn)
             return
         if not rest:
-            conn.set_timeout()
-            self.keepalived_conns.append(conn)
+            self.keep(conn)
             return
         self.poller.unregister(conn.sock)
         conn.init()
         self.busy += 1
         future = self.tpool.submit(self.send_rest, conn, rest)
         future.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
+
+    def keep(self, conn: TConn) -> None:
+        """Wait for the next request on a connection that is watched."""
+        conn.timeout = time.monotonic() + self.keepalive
+        self.keepalived_conns.append(conn)
 
     def submit_large(self, conn: TConn) -> None:
         """Let a thread read the rest of a request, for a limited time."""
@@ -317,6 +324,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
 
     def refuse_as_one_too_many(self, conn: TConn) -> None:
         """Answer 429, and end the connection."""
+        conn.sock.setblocking(False)
         self.refuse(conn, *ONE_TOO_MANY)
         self.part(conn)
 
@@ -327,8 +335,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         asked for twice what it can do would do half of what it can.
         """
         if self.refuse(conn, *ONE_TOO_MANY, goes_on=self.alive) and self.alive:
-            conn.set_timeout()
-            self.keepalived_conns.append(conn)
+            self.keep(conn)
         else:
             self.poller.unregister(conn.sock)
             self.part(conn)
@@ -336,12 +343,11 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
     def refuse(
         self, conn: TConn, status: int, reason: str, detail: str, *, goes_on: bool = False
     ) -> bool:
-        """Answer with a problem; tell whether the client took it."""
+        """Answer with a problem, without waiting; tell whether the client took it."""
         self.wsgi.extensions["requests"].happened("refused request", str(status))
         headers = {"Retry-After": str(RETRY_AFTER)} if status == 429 else {}
         answer = error_bytes(status, reason, detail, headers, goes_on=goes_on)
         try:
-            conn.sock.setblocking(False)
             return bool(conn.sock.send(answer) == len(answer))
         except OSError:
             return False
