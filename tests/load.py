@@ -29,6 +29,7 @@ class Load:
         self.failures, self.milliseconds, self.longest = [], [], 0.0
         self._over = threading.Event()
         self._lock = threading.Lock()
+        self._ready = threading.Barrier(clients + 1)
         self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
 
     @property
@@ -43,9 +44,10 @@ class Load:
         return statistics.quantiles(self.milliseconds, n=100)[98]
 
     def __enter__(self):
-        self._last = time.monotonic()
         for thread in self._threads:
             thread.start()
+        self._ready.wait()
+        self._last = time.monotonic()
         return self
 
     def __exit__(self, *exception):
@@ -54,8 +56,9 @@ class Load:
             thread.join()
 
     def _run(self):
-        due = time.monotonic()
         with self._client() as ask:
+            self._ready.wait()  # all clients are made before one asks: that takes long
+            due = time.monotonic()
             while not self._over.wait(max(due - time.monotonic(), 0)):
                 self._count(ask(), due)
                 due = max(due + self.EVERY, time.monotonic() - 1)
