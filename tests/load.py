@@ -29,7 +29,7 @@ class Load:
         self.failures, self.milliseconds, self.longest = [], [], 0.0
         self._over = threading.Event()
         self._lock = threading.Lock()
-        self._ready = threading.Barrier(clients + 1)
+        self._ready = threading.Barrier(clients + 1, self._begin)
         self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
 
     @property
@@ -47,13 +47,15 @@ class Load:
         for thread in self._threads:
             thread.start()
         self._ready.wait()
-        self._last = time.monotonic()
         return self
 
     def __exit__(self, *exception):
         self._over.set()
         for thread in self._threads:
             thread.join()
+
+    def _begin(self):
+        self._last = time.monotonic()
 
     def _run(self):
         with self._client() as ask:
