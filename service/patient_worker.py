@@ -35,6 +35,7 @@ from service.bodies import Environ
 from service.gunicorn_errors import error_bytes
 from service.kept_connections import KeptConnections
 from service.plain_requests import answer as plain_answer
+from service.predictor import AT_ONCE
 from service.settings import DRAIN_BYTES, Settings
 
 SECONDS_TO_END = 60.0  # until the rest has come, which a thread reads
@@ -197,7 +198,6 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         """Tell whether the event loop answers a request: a prediction that does not take long."""
         return (
             self.alive
-            and self.busy == 0
             and self.nr + 1 < self.max_requests
             and len(self.keepalived_conns) < self.max_keepalived
             and self.wsgi.extensions["answers_soon"](environ)
@@ -206,11 +206,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
     def answer_at_once(self, conn: TConn, environ: Environ, body: bytes) -> None:
         """Answer a request here, on a connection that stays watched.
 
-        To give it to a thread and to take the connection back costs more than most answers. A
-        client that does not take it holds up a thread, as others do.
+        To give it to a thread and to take the connection back costs more than most answers, and
+        where other threads calculate, each step of that waits for Python's lock. A client that does
+        not take it holds up a thread, as others do.
         """
         self.nr += 1
         try:
+            environ[AT_ONCE] = True
             rest = plain_answer(self.wsgi, environ, body, conn.client, conn.server)
             with suppress(BlockingIOError):
                 rest = rest[conn.sock.send(rest) :]

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,7 @@ BYTES_OF_A_NUMBER = {OCTETS: 1, JSON: 2}  # at least: in JSON a digit and a comm
 # each of NumPy's calls two would take Python's lock from each other, and their caches. Who asks for
 # more shares both, and lets nobody wait.
 ROWS_OF_A_TURN = 8
+AT_ONCE = "inkwell.at_once"  # in the environment: the event loop answers, which must not wait
 NO_TURN: AbstractContextManager[None] = nullcontext()
 
 
@@ -148,9 +149,7 @@ class Predictor:
         check_predicting(environ, self._tokens)
         served = self.default() if asked.model is None else self.served(asked.model, asked.version)
         content = read_content(environ, self._settings.max_body_mb * 2**20)
-        most = _most_rows(served, content.mimetype, len(content.body))
-        turn = self._turn if most <= ROWS_OF_A_TURN * served.classifier.rows_at_once else NO_TURN
-        with turn:
+        with self._turn_for(served, content, environ):
             return self.answer(asked.dialect, served, content, environ)
 
     def answers_soon(self, asked: Asked, environ: Environ) -> bool:
@@ -200,6 +199,14 @@ class Predictor:
             self.shadows.look_on(prediction, served.shadow, request_id(environ))
         headers = {"X-Model-Version": seen.version, "Server-Timing": _timing(counts)}
         return encoded._replace(headers={**encoded.headers, **headers})
+
+    def _turn_for(
+        self, served: Served, content: Content, environ: Environ
+    ) -> AbstractContextManager[Any]:
+        """Return what a request waits for before it is answered."""
+        most = _most_rows(served, content.mimetype, len(content.body))
+        long = most > ROWS_OF_A_TURN * served.classifier.rows_at_once
+        return NO_TURN if long or AT_ONCE in environ else self._turn
 
     def _count(self, served: Served, counts: Counts, answers: Answers) -> None:
         self.statistics.add(served.model, served.version, served.labels, counts, answers)

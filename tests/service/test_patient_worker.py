@@ -347,11 +347,14 @@ def test_the_event_loop_answers_nothing_but_predictions(worker, arrive, loaded, 
     assert len(worker.tpool.given) == 1
 
 
-def test_where_a_thread_is_busy_the_threads_answer_all(worker, arrive, loaded):
+def test_while_threads_are_busy_the_event_loop_answers_and_waits_for_none(worker, arrive, loaded):
     arrive(LARGE)
-    arrive(QUICK)
+    with worker.wsgi.extensions["predictor"]._turn:  # as while a thread answers
+        _, client = arrive(QUICK)
 
-    assert len(worker.tpool.given) == 2
+    assert len(worker.tpool.given) == 1
+    client.setblocking(True)
+    assert client.recv(100_000).startswith(b"HTTP/1.1 200 OK")
 
 
 def test_a_quick_answer_that_is_not_taken_holds_up_a_thread_and_not_the_event_loop(
