@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from flask import Response
 
-JSON = "application/json"
+from service.media_types import JSON
 
 
 def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -7,6 +7,7 @@ import time
 from functools import cached_property
 
 from service.bodies import Environ, mimetype
+from service.media_types import JSON, OCTETS
 from service.plain_requests import plain_environ
 
 GATHERED = 65_536  # bytes of a request that the event loop takes itself
@@ -22,8 +23,6 @@ _IN_CHUNKS = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.IGNORECASE)
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 # The client sends its body when it is told to go on, which a thread does.
 _EXPECTS = re.compile(rb"\r\nexpect:", re.IGNORECASE)
-OCTETS = "application/octet-stream"
-_OF_NUMBERS = frozenset(("application/json", OCTETS))
 _ENDS = re.compile(rb"\r\nconnection:[^\r]*close", re.IGNORECASE)
 
 
@@ -109,7 +108,7 @@ class Arrival:
 def _plain_of_numbers(head: bytes) -> Environ | None:
     """Return a plain head whose body is JSON or octets, None where it is another."""
     environ = plain_environ(head)
-    if environ is None or mimetype(environ.get("CONTENT_TYPE", "")) not in _OF_NUMBERS:
+    if environ is None or mimetype(environ.get("CONTENT_TYPE", "")) not in (JSON, OCTETS):
         return None
     return environ
 

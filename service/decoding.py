@@ -12,6 +12,7 @@ from nncore.specs import describe
 from service.batches import Batch
 from service.bodies import Content, unpack
 from service.json_body import Body, read_rows
+from service.media_types import JSON, OCTETS
 from service.picture_bodies import MEDIA_TYPES, decode_pictures
 from service.problems import Problem
 from service.shapes import Rows
@@ -114,8 +115,8 @@ def _decode_idx(content: Content, rows: Rows) -> Batch:
 
 
 DECODERS: dict[str, Callable[[Content, Rows], Batch]] = {
-    "application/json": _decode_json,
-    "application/octet-stream": _decode_octets,
+    JSON: _decode_json,
+    OCTETS: _decode_octets,
     "application/x-npy": _decode_npy,
     "application/x-idx": _decode_idx,
     **dict.fromkeys(MEDIA_TYPES, decode_pictures),

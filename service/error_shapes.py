@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from nncore.errors import FieldError
+from service.media_types import JSON
 
 PROBLEM_JSON = "application/problem+json"
-JSON = "application/json"
 UNPROCESSABLE = 422
 
 MLFLOW_CODES = {

@@ -11,11 +11,10 @@ from nncore.export import to_npz, to_onnx
 from nncore.registry import Registry, Version
 from nncore.specs import unknown
 from service.answers import answer
+from service.media_types import OCTETS
 from service.problems import Problem
 
 bp = Blueprint("files", __name__, url_prefix="/api/v1/models")
-
-OCTETS = "application/octet-stream"
 
 
 @bp.get("/<model>/versions/<version>/weights")

@@ -8,6 +8,7 @@ from jobs.idempotency import Idempotency
 from jobs.records import digest
 from service.bodies import SMALL, read_body
 from service.json_body import read_object
+from service.media_types import JSON
 from service.problems import Problem
 
 MAX_KEY = 255
@@ -15,7 +16,7 @@ MAX_KEY = 255
 
 def posted_object() -> dict[str, Any]:
     """Return the request's JSON object. Raises Problem."""
-    if request.mimetype != "application/json":
+    if request.mimetype != JSON:
         detail = f"Expected application/json; got {request.mimetype[:80]!r}."
         raise Problem(415, "unknown-content-type", detail)
     return read_object(read_body(request.environ, SMALL))

@@ -15,6 +15,7 @@ from nncore.registry import LIVE
 from service.batches import Batch
 from service.bodies import Content, Environ, mimetype, read_content
 from service.drift import Drift
+from service.media_types import JSON, OCTETS
 from service.observing import observation
 from service.problems import unavailable
 from service.request_ids import request_id
@@ -27,7 +28,6 @@ from service.statistics import NO_ANSWERS, Answers, Counts, Statistics
 from service.tokens import check_predicting
 from service.unloaded import UnloadedModels
 
-JSON, OCTETS = "application/json", "application/octet-stream"
 NOT_LIVE = "no-live-version"
 BYTES_OF_A_NUMBER = {OCTETS: 1, JSON: 2}  # at least: in JSON a digit and a comma
 # Up to so many times the rows that a network takes at once are answered one request at a time: at
@@ -155,7 +155,7 @@ class Predictor:
     def answers_soon(self, asked: Asked, environ: Environ) -> bool:
         """Tell whether a request of JSON or octets has no more rows than a network takes at once.
 
-        By an alias that was asked for before: nothing is loaded then.
+        By an alias that was asked for before: nothing is loaded then but what was promoted since.
         """
         served = self._models.held(asked.model or self._settings.model, asked.version)
         if served is None:

@@ -1,12 +1,11 @@
 """What a body is, where its Content-Type does not say."""
 
 from service.bodies import Content
+from service.media_types import JSON, OCTETS
 
 # What clients send that were not told what they send; curl's -d and --data-binary the last one.
-SILENT = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+SILENT = ("", OCTETS, "application/x-www-form-urlencoded")
 
-JSON = "application/json"
-OCTETS = "application/octet-stream"
 IDX = "application/x-idx"
 IDX_SIGNATURE = b"\x00\x00\x08\x03"
 SIGNATURES = {

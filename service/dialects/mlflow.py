@@ -14,6 +14,7 @@ from service.decoding import DECODERS, decode, to_batch, unknown_content_type
 from service.dialects.named_rows import INPUT, check_keys, unwrap
 from service.dialects.tables import check_columns, pixel_order, read_csv, read_records
 from service.json_body import read_rows
+from service.media_types import JSON
 from service.predictions import predictor
 from service.predictor import Asked, Dialect, Encoded, Prediction
 from service.problems import Problem
@@ -96,5 +97,5 @@ def _encode(prediction: Prediction) -> Encoded:
     return Encoded(to_json({"predictions": prediction.probabilities}))
 
 
-TABLES = {"application/json": _decode_json, "text/csv": read_csv}
+TABLES = {JSON: _decode_json, "text/csv": read_csv}
 MLFLOW = Dialect(_decode, _encode)

@@ -5,7 +5,7 @@ from typing import Any
 from nncore.arrays import Pixels, Shape
 from nncore.registry import LIVE
 from nncore.specs import describe, unknown
-from service.answers import JSON, to_json
+from service.answers import to_json
 from service.batches import Batch
 from service.bodies import Content
 from service.decoding import decode
@@ -20,12 +20,12 @@ from service.dialects.tensor_outputs import (
 )
 from service.json_body import check_commas, read_object
 from service.json_numbers import find_numbers
+from service.media_types import JSON, OCTETS
 from service.predictor import Asked, Dialect, Encoded, Prediction
 from service.problems import Problem
 from service.shapes import Rows
 
 INPUT = "images"
-OCTETS = "application/octet-stream"
 HEADER_LENGTH = "Inference-Header-Content-Length"
 AT_INPUT = "/inputs/0"
 AT_DATA = f"{AT_INPUT}/data"

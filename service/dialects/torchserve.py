@@ -8,9 +8,10 @@ from service.batches import Batch
 from service.bodies import Content
 from service.decoding import decode
 from service.dialects.named_rows import check_keys
+from service.media_types import JSON
 from service.predictor import Asked, Dialect, Encoded, Prediction
 from service.shapes import Rows
-from service.sniffing import JSON, sniffed
+from service.sniffing import sniffed
 
 
 def predict(model: str, version: str = LIVE) -> Asked:

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from service.decoding import DECODERS
+from service.media_types import JSON, OCTETS
 from service.openapi.hyperparameters import Schema
 from service.openapi.schemas import ANY, TEXT, ref
 
-JSON = "application/json"
-OCTETS = "application/octet-stream"
 CSV = "text/csv"
 HTML = "text/html"
 PLAIN = "text/plain"
