@@ -4,7 +4,8 @@ import io
 import re
 import socket
 import time
-from functools import cached_property
+from functools import lru_cache
+from typing import NamedTuple
 
 from service.bodies import Environ, mimetype
 from service.media_types import JSON, OCTETS
@@ -17,24 +18,53 @@ SECONDS_TO_BEGIN = 10.0  # until that many have come, or the whole request
 QUICK = 2**18
 
 _END_OF_HEAD = b"\r\n\r\n"
+# Never refused: who asks would take a service that is busy for a dead one.
+_PROBES = (b"GET /livez ", b"GET /readyz ")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
 _CODED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _IN_CHUNKS = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.IGNORECASE)
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
-# The client sends its body when it is told to go on, which a thread does.
 _EXPECTS = re.compile(rb"\r\nexpect:", re.IGNORECASE)
 _ENDS = re.compile(rb"\r\nconnection:[^\r]*close", re.IGNORECASE)
+
+
+class Head(NamedTuple):
+    """What the head of a request tells of the rest."""
+
+    length: int | None  # of the body, where it is told
+    in_chunks: bool
+    expects: bool  # to be told to go on before the body is sent, which a thread does
+    ends: bool  # its connection, after the answer
+    probe: bool
+    plain: Environ | None  # of numbers of which few may come; to be copied
+
+
+_NOTHING = Head(None, in_chunks=False, expects=False, ends=True, probe=False, plain=None)
+
+
+@lru_cache(64)  # those of a client are alike, and to read one takes longer than a small network
+def _told(head: bytes) -> Head:
+    announced = None if _CODED.search(head) else _LENGTH.search(head)
+    length = int(announced[1]) if announced else None
+    return Head(
+        length,
+        in_chunks=bool(_IN_CHUNKS.search(head)),
+        expects=bool(_EXPECTS.search(head)),
+        ends=not head.partition(b"\r\n")[0].endswith(b" HTTP/1.1") or bool(_ENDS.search(head)),
+        probe=head.startswith(_PROBES),
+        plain=_plain_of_numbers(head) if length is not None and length <= QUICK else None,
+    )
 
 
 class Arrival:
     """What has come of a request, and until when more of it may come."""
 
     def __init__(self) -> None:
-        self.content = bytearray()
+        self.content: bytes | bytearray = b""  # most come in one part, which is not copied
         self.deadline = time.monotonic() + SECONDS_TO_BEGIN
         self.whole = False
-        self._head = b""  # with its end
-        self._length: int | None = None  # of the body, where it is told
+        self._head = _NOTHING
+        self._begin = 0  # of the body, where the head has come
 
     def add(self, content: bytes, *, more: bool = False) -> bool:
         """Add what came; return whether the event loop waits for no more.
@@ -42,39 +72,38 @@ class Arrival:
         Of a quick request it waits for `more` than of others. What is wrong in it is found when it
         is parsed.
         """
+        if isinstance(self.content, bytes) and self.content:
+            self.content = bytearray(self.content)
         self.content += content
-        if not self._head and not self._find_head():
+        if not self._begin and not self._find_head():
             return len(self.content) >= GATHERED
-        if self._length is not None:
-            self.whole = len(self.content) - len(self._head) >= self._length
+        head = self._head
+        if head.length is not None:
+            self.whole = len(self.content) - self._begin >= head.length
         else:
-            self.whole = not _IN_CHUNKS.search(self._head) or self.content.endswith(_LAST_CHUNK)
-        enough = len(self.content) >= GATHERED and not (more and self.plain)
-        return self.whole or enough or bool(_EXPECTS.search(self._head))
+            self.whole = not head.in_chunks or self.content.endswith(_LAST_CHUNK)
+        enough = len(self.content) >= GATHERED and not (more and head.plain is not None)
+        return self.whole or enough or head.expects
 
     def _find_head(self) -> bool:
         end = self.content.find(_END_OF_HEAD)
         if end < 0:
             return False
-        self._head = bytes(self.content[: end + len(_END_OF_HEAD)])
-        announced = _LENGTH.search(self._head)
-        if announced and not _CODED.search(self._head):
-            self._length = int(announced[1])
+        self._begin = end + len(_END_OF_HEAD)
+        self._head = _told(bytes(self.content[: self._begin]))
         return True
-
-    @cached_property
-    def plain(self) -> Environ | None:
-        """The head of a request that has come, where it is of numbers, and a plain one."""
-        quick = self._length is not None and self._length <= QUICK
-        return _plain_of_numbers(self._head) if quick else None
 
     def quick(self) -> Environ | None:
         """Return the head of a request that is whole, and has a few rows of numbers at most."""
-        if self.plain is None or len(self.content) - len(self._head) != self._length:
+        if not self._is_alone() or self._head.plain is None:
             return None
-        if self.plain["CONTENT_TYPE"] != OCTETS and self._may_have_pictures():
+        if self._head.plain["CONTENT_TYPE"] != OCTETS and self._may_have_pictures():
             return None
-        return self.plain
+        return dict(self._head.plain)
+
+    def _is_alone(self) -> bool:
+        """Tell whether a request has come whose length is told, and nothing behind it."""
+        return self._head.length == len(self.content) - self._begin
 
     def _may_have_pictures(self) -> bool:
         """Tell whether JSON may hold more than its size tells: pictures in base64.
@@ -82,27 +111,31 @@ class Arrival:
         Their key is written without backslashes in one way only. A single byte is found in a tenth
         of the time of several.
         """
-        find, begin = self.content.find, len(self._head)
+        find, begin = self.content.find, self._begin
         if find(b"\\", begin) >= 0:
             return True
         return find(b"b", begin) >= 0 and find(b'"b64"', begin) >= 0
 
     def body(self) -> bytes:
         """Return what has come of the body, where its length is known."""
-        begin = len(self._head)
-        return bytes(memoryview(self.content)[begin : begin + (self._length or 0)])
+        end = self._begin + (self._head.length or 0)
+        return bytes(memoryview(self.content)[self._begin : end])
 
-    def goes_on(self) -> bool:
+    def can_be_refused(self) -> bool:
         """Tell whether nothing but this request has come, and its connection outlives it."""
-        alone = self.whole and self._length == len(self.content) - len(self._head)
-        first_line = self._head.partition(b"\r\n")[0]
-        return alone and first_line.endswith(b" HTTP/1.1") and not _ENDS.search(self._head)
+        return self._is_alone() and not self._head.ends and not self._head.probe
+
+    @property
+    def probe(self) -> bool:
+        """Whether it asks how the service is."""
+        return self._head.probe
 
     def part(self) -> tuple[bytes, bytes | None]:
         """Return what is to be parsed, and what has come of the body where that need not be."""
-        if self._length is None:
+        if self._head.length is None:
             return bytes(self.content), None
-        return self._head + self.content[len(self._head) + self._length :], self.body()
+        head, behind = self.content[: self._begin], self._begin + self._head.length
+        return bytes(head + self.content[behind:]), self.body()
 
 
 def _plain_of_numbers(head: bytes) -> Environ | None:

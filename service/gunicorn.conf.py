@@ -35,6 +35,9 @@ class _Log(Logger):
     access_log_enabled = False
 
 
+# Of a thread that calculates, while others wait for Python's lock: each step of the event loop's
+# answers may wait so long. Python's own 5 ms make a hundredth of a second of most of them.
+SECONDS_OF_A_TURN = 0.001
 KEPT_BYTES = 16 * 2**20  # of freed memory: the arrays of a request of some hundred rows
 
 bind = [f"{_settings.host}:{_settings.port}"]
@@ -66,6 +69,7 @@ def pre_fork(server: Arbiter, worker: PatientWorker) -> None:
 def post_fork(server: Arbiter, worker: PatientWorker) -> None:
     """Let the threads share one heap: one each would keep hundreds of megabytes."""
     keep_freed_memory(KEPT_BYTES)
+    sys.setswitchinterval(SECONDS_OF_A_TURN)
     worker.early_signals = server.SIG_QUEUE
 
 

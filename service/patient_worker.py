@@ -11,7 +11,6 @@ and whoever connects meanwhile is reset. This one answers all who have connected
 """
 
 import fcntl
-import itertools
 import select
 import selectors
 import signal
@@ -19,7 +18,6 @@ import socket
 import termios
 import time
 from collections import deque
-from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -32,8 +30,9 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from service.arrivals import GATHERED, SECONDS_TO_BEGIN, Arrival, RequestBody
 from service.bodies import Environ
-from service.gunicorn_errors import error_bytes
+from service.gunicorn_errors import error_bytes, error_parts
 from service.kept_connections import KeptConnections
+from service.partings import Partings, late
 from service.plain_requests import answer as plain_answer
 from service.predictor import AT_ONCE
 from service.settings import DRAIN_BYTES, Settings
@@ -43,11 +42,20 @@ SECONDS_TO_TAKE = 60.0  # until the client has taken an answer, or each part of 
 SECONDS_TO_SEEM_SLOW = 2.0  # with part of the answer unsent: then half of the threads may wait so
 MOST_QUICK_ARRIVING = 64  # requests, each of which may have `QUICK` bytes in memory
 LONG_TURN = 16  # requests that the event loop answers itself
-SECONDS_TO_PART = 2.0  # until the client has ended a connection after its last answer
-RETRY_AFTER = 1  # seconds
-ONE_TOO_MANY = 429, "Too Many Requests", "More requests at once than are taken."
-# Never refused: who asks would take a service that is busy for a dead one.
-PROBES = (b"GET /livez ", b"GET /readyz ")
+RETRY_AFTER = {"Retry-After": "1"}  # seconds
+ONE_TOO_MANY = {
+    goes_on: error_parts(
+        429,
+        "Too Many Requests",
+        "More requests at once than are taken.",
+        RETRY_AFTER,
+        goes_on=goes_on,
+    )
+    for goes_on in (False, True)
+}
+TOO_SLOW = error_parts(
+    408, "Request Timeout", f"The request did not come within {SECONDS_TO_BEGIN:.0f} s.", {}
+)
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
@@ -66,10 +74,11 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.arriving: dict[TConn, Arrival] = {}  # connections that the event loop reads
         self.large: dict[TConn, float] = {}  # those that threads read, and until when
         self.large_waiting: deque[TConn] = deque()  # those that wait for such a thread
-        self.parting: dict[TConn, float] = {}  # those whose last answer is out, and until when
+        self.partings = Partings(self.drop)
         self.answering: dict[TConn, float] = {}  # those that threads have, since when
         self.busy = 0  # requests that threads have, or that wait for one
-        self.quick: deque[tuple[TConn, Environ, bytes]] = deque()  # answered at the turn's end
+        self.most_busy = self.cfg.threads + self.most_waiting
+        self.is_crowd = False  # what is read now: there is enough before it
         self.last_turn_was_long = False
 
     # --- The end ---
@@ -112,11 +121,19 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
     # --- The event loop's part ---
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Take up all that came, then answer: what is one too many is told so before that."""
-        super().wait_for_and_dispatch_events(timeout)
-        self.last_turn_was_long = len(self.quick) >= LONG_TURN
-        while self.quick:
-            self.answer_at_once(*self.quick.popleft())
+        """Answer what has come, after those are refused that came last and are too many.
+
+        Until its turn a request lies where the system has put it, so that few are in memory, and
+        what is read is in the processor's.
+        """
+        came = self.poller.select(timeout)
+        self.last_turn_was_long = len(came) >= LONG_TURN
+        self.is_crowd = True
+        for key, _ in came[self.most_waiting :]:
+            key.data(key.fileobj)
+        self.is_crowd = False
+        for key, _ in came[: self.most_waiting]:
+            key.data(key.fileobj)
 
     def accept(self, listener: Any) -> None:
         """Take a connection; where turns are long, all that wait: at one a turn they never end."""
@@ -137,34 +154,30 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         on_more = partial(self.on_client_socket_readable, conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, on_more)
         self.arriving[conn] = Arrival()
-        self.read(conn)
 
     def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
         """Something came: more of a request, or a new one on a connection that was kept."""
-        if conn not in self.arriving:
-            self.keepalived_conns.remove(conn)
-            self.arriving[conn] = Arrival()
-        self.read(conn)
-
-    def read(self, conn: TConn) -> None:
-        """Read what is there, and go on where the event loop waits for no more."""
         try:
-            content = conn.sock.recv(GATHERED)
+            content = client.recv(GATHERED)
         except BlockingIOError:
             return
         except OSError:
             content = b""
-        arrival = self.arriving[conn]
+        arrival = self.arriving.get(conn)
+        if arrival is None:
+            self.keepalived_conns.remove(conn)
+            arrival = Arrival()
         # At most so many requests ever have more than others.
-        if content and not arrival.add(content, more=len(self.arriving) <= MOST_QUICK_ARRIVING):
+        if content and not arrival.add(content, more=len(self.arriving) < MOST_QUICK_ARRIVING):
+            self.arriving.setdefault(conn, arrival)
             return
-        del self.arriving[conn]
-        if self.is_crowded(arrival) and arrival.goes_on():
+        self.arriving.pop(conn, None)
+        if self.is_crowded() and arrival.can_be_refused():
             self.refuse_and_go_on(conn)
             return
         environ = arrival.quick()
         if environ is not None and self.answers_soon(environ):
-            self.quick.append((conn, environ, arrival.body()))
+            self.answer_at_once(conn, environ, arrival.body())
             return
         self.poller.unregister(conn.sock)
         if arrival.content:
@@ -179,7 +192,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         conn.parser.unreader.unread(unparsed)
         conn.data_ready = True
         if arrival.whole:
-            self.submit(conn, probe=arrival.content.startswith(PROBES))
+            self.submit(conn, probe=arrival.probe)
         elif len(self.large) < self.most_large:
             self.submit_large(conn)
         elif len(self.large_waiting) < self.most_waiting:
@@ -187,12 +200,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         else:
             self.refuse_as_one_too_many(conn)
 
-    def is_crowded(self, arrival: Arrival) -> bool:
-        """Tell whether more than may wait were there before a request, in threads or here."""
-        return (
-            self.busy >= self.cfg.threads + self.most_waiting
-            or len(self.quick) >= self.most_waiting
-        ) and not arrival.content.startswith(PROBES)
+    def is_crowded(self) -> bool:
+        """Tell whether more than may wait were there before what is read now."""
+        return self.is_crowd or self.busy >= self.most_busy
 
     def answers_soon(self, environ: Environ) -> bool:
         """Tell whether the event loop answers a request: a prediction that does not take long."""
@@ -243,7 +253,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
 
     def submit(self, conn: TConn, *, probe: bool = False) -> None:
         """Give a thread the request, or refuse it where too many wait already."""
-        if self.busy >= self.cfg.threads + self.most_waiting and not probe:
+        if self.busy >= self.most_busy and not probe:
             self.large.pop(conn, None)
             self.refuse_as_one_too_many(conn)
             return
@@ -263,34 +273,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             super().finish_request(conn, fs)
 
     def part(self, conn: TConn) -> None:
-        """End a connection when its client has done so, or after a while.
-
-        Closed at once, what is unread of its request would cost the client its answer (RFC 9112,
-        section 9.6). gunicorn waits for each such client in its event loop.
-        """
-        try:
-            conn.sock.setblocking(False)
-            conn.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.drop(conn)
-            return
-        self.parting[conn] = time.monotonic() + SECONDS_TO_PART
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_parting, conn))
-
-    def on_parting(self, conn: TConn, client: socket.socket) -> None:
-        """Something more came behind the last answer: it is forgotten. Or the end came."""
-        try:
-            ended = not client.recv(GATHERED)
-        except OSError:
-            ended = True
-        if ended:
-            self.end_parting(conn)
-
-    def end_parting(self, conn: TConn) -> None:
         """End a connection whose last answer is out."""
-        self.poller.unregister(conn.sock)
-        del self.parting[conn]
-        self.drop(conn)
+        self.partings.begin(conn, self.poller)
 
     def murder_pending(self) -> None:
         """End what came too slowly. gunicorn calls this about once a second."""
@@ -302,14 +286,12 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             with suppress(OSError):
                 conn.sock.shutdown(socket.SHUT_RD)
         self.give_up_slow_takers(now)
-        for conn in _late(self.parting.items(), now):
-            self.end_parting(conn)
-        for conn in _late(((conn, came.deadline) for conn, came in self.arriving.items()), now):
+        self.partings.end_late(self.poller, now)
+        for conn in late(((conn, came.deadline) for conn, came in self.arriving.items()), now):
             self.poller.unregister(conn.sock)
             arrival = self.arriving.pop(conn)
             if arrival.content:
-                detail = f"The request did not come within {SECONDS_TO_BEGIN:.0f} s."
-                self.refuse(conn, 408, "Request Timeout", detail)
+                self.refuse(conn, 408, TOO_SLOW)
                 self.part(conn)
             else:
                 self.drop(conn)
@@ -317,7 +299,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
     def give_up_slow_takers(self, now: float) -> None:
         """End the oldest answers that wait for their clients, where those hold too many threads."""
         since = now - SECONDS_TO_SEEM_SLOW
-        begun = _late(list(self.answering.items()), since)
+        begun = late(list(self.answering.items()), since)
         slow = [conn for conn in begun if _has_unsent(conn.sock)]
         for conn in slow[: max(len(slow) - self.most_large, 0)]:
             self.wsgi.extensions["requests"].happened("refused request", "answer not taken")
@@ -327,7 +309,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
     def refuse_as_one_too_many(self, conn: TConn) -> None:
         """Answer 429, and end the connection."""
         conn.sock.setblocking(False)
-        self.refuse(conn, *ONE_TOO_MANY)
+        self.refuse(conn, 429, ONE_TOO_MANY[False])
         self.part(conn)
 
     def refuse_and_go_on(self, conn: TConn) -> None:
@@ -336,19 +318,16 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         To end it and to take the next would cost as much as an answer: then a service that is
         asked for twice what it can do would do half of what it can.
         """
-        if self.refuse(conn, *ONE_TOO_MANY, goes_on=self.alive) and self.alive:
+        if self.refuse(conn, 429, ONE_TOO_MANY[self.alive]) and self.alive:
             self.keep(conn)
         else:
             self.poller.unregister(conn.sock)
             self.part(conn)
 
-    def refuse(
-        self, conn: TConn, status: int, reason: str, detail: str, *, goes_on: bool = False
-    ) -> bool:
+    def refuse(self, conn: TConn, status: int, parts: list[bytes]) -> bool:
         """Answer with a problem, without waiting; tell whether the client took it."""
         self.wsgi.extensions["requests"].happened("refused request", str(status))
-        headers = {"Retry-After": str(RETRY_AFTER)} if status == 429 else {}
-        answer = error_bytes(status, reason, detail, headers, goes_on=goes_on)
+        answer = error_bytes(parts)
         try:
             return bool(conn.sock.send(answer) == len(answer))
         except OSError:
@@ -400,11 +379,6 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         """End a connection."""
         self.nr_conns -= 1
         conn.close()
-
-
-def _late(deadlines: Iterable[tuple[TConn, float]], now: float) -> list[TConn]:
-    """Return those whose deadline is over, of `deadlines` from the first to the last."""
-    return [conn for conn, _ in itertools.takewhile(lambda one: one[1] <= now, deadlines)]
 
 
 def _has_unsent(sock: socket.socket) -> bool:

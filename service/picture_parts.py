@@ -9,8 +9,9 @@ import struct
 
 from service.problems import Problem
 
-# A PNG of 64 MB has some 30,000 reads; one of a run-length encoded BMP's is two bytes.
-MOST_READS = 200_000
+# Of any file; and a larger one may have as many more as a PNG has whose parts are of 3 KB. One of a
+# run-length encoded BMP is two bytes.
+MOST_READS, BYTES_A_READ = 20_000, 1024
 MOST_SEGMENTS = 10_000  # of a JPEG
 MOST_SCANS = 100  # of a JPEG: each goes over the whole picture; programs write some ten
 MOST_TILES = 200_000  # of a TIFF: 40 million pixels in squares of 16 by 16 are 156,250
@@ -31,12 +32,12 @@ class PictureFile(io.BytesIO):
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
-        self._reads = 0
+        self._reads_left = MOST_READS + len(content) // BYTES_A_READ
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return the next bytes."""
-        self._reads += 1
-        if self._reads > MOST_READS:
+        self._reads_left -= 1
+        if self._reads_left < 0:
             raise _too_many("parts")
         return super().read(size)
 

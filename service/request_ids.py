@@ -1,6 +1,6 @@
 """Every request has an id: the client's if it is sane, else ours."""
 
-import os
+import random
 import re
 from typing import Any
 
@@ -11,12 +11,17 @@ _TAKEN = "inkwell.request_id"  # in the environment
 _SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
+def new_id() -> str:
+    """Return an id that no other request has."""
+    return f"{random.getrandbits(128):032x}"  # not secret, but soon made
+
+
 def request_id(environ: dict[str, Any]) -> str:
     """Return the id of a request, the same at each call."""
     found: str | None = environ.get(_TAKEN)
     if found is None:
         given: str = environ.get("HTTP_X_REQUEST_ID", "")
-        found = environ[_TAKEN] = given if _SANE.fullmatch(given) else os.urandom(16).hex()
+        found = environ[_TAKEN] = given if _SANE.fullmatch(given) else new_id()
     return found
 
 

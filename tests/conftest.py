@@ -8,6 +8,7 @@ os.environ["SCIPY_ARRAY_API"] = "1"
 
 import numpy as np
 import pytest
+from hypothesis import settings as property_settings
 
 from nncore.classifier import Classifier
 from nncore.golden import Golden
@@ -21,6 +22,10 @@ from nncore.registry import Registry
 from nncore.scaling import PixelScaler
 from nncore.training import Examples
 from tests.s3_server import S3Server
+
+# How long an example takes is the machine's affair.
+property_settings.register_profile("untimed", deadline=None)
+property_settings.load_profile("untimed")
 
 # The folders whose files take longest: they begin first, so that at the end nobody waits for one.
 LONG = ("compose", "integration", "browser", "chaos", "monitoring", "worker", "pictures")

@@ -81,7 +81,7 @@ def images(draw):
     return pixels.astype(np.uint8)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(pixels=images())
 def test_the_same_images_get_the_same_bits_through_every_dialect_and_content_type(served, pixels):
     client, classifier = served
@@ -99,7 +99,7 @@ def test_the_same_images_get_the_same_bits_through_every_dialect_and_content_typ
             assert ask(client, form, numbers).tobytes() == expected, f"{name} of {numbers.dtype}"
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32), rows=st.integers(1, 3))
 def test_floats_that_are_no_bytes_get_the_same_bits_through_every_dialect(served, seed, rows):
     client, classifier = served

@@ -93,7 +93,7 @@ MISTAKES = [b"", b"[", b"]", b",", b"1", b" ", b'"']
 mistakes = st.tuples(st.integers(0, 400), st.sampled_from(MISTAKES))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     document=documents,
     separators=st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : "), (",\n ", ":")]),

@@ -17,6 +17,7 @@ from service import patient_worker
 from service.app import create_app
 from service.bodies import read_body
 from service.file_limit import most_connections
+from service.partings import SECONDS_TO_PART
 from service.patient_worker import PatientWorker
 from service.problems import Problem
 
@@ -149,14 +150,15 @@ def test_a_client_that_does_not_end_its_connection_is_waited_for_by_nobody(
 ):
     conn, client = arrive(SMALL)
     finish(worker, conn)
+    deadline = time.monotonic() + SECONDS_TO_PART
 
     assert conn.sock.fileno() in worker.poller.get_map()
     send(worker, client, b"more that nobody asked for")
-    assert list(worker.parting) == [conn]
-    worker.parting[conn] = 0  # its time is over
+    assert len(worker.partings) == 1
+    monkeypatch.setattr(time, "monotonic", lambda: deadline)
     worker.murder_pending()
 
-    assert not worker.parting
+    assert not worker.partings
     assert not worker.poller.get_map()
     assert conn.sock.fileno() == -1
     assert worker.nr_conns == 0
@@ -170,7 +172,7 @@ def test_a_client_that_ends_its_connection_after_the_last_answer_is_forgotten(wo
     ((key, _),) = worker.poller.select(0)
     key.data(key.fileobj)
 
-    assert not worker.parting
+    assert not worker.partings
     assert worker.nr_conns == 0
 
 
@@ -286,6 +288,21 @@ def test_one_quick_prediction_too_many_is_refused_before_others_are_answered(
     for conn in conns:
         assert conn in worker.keepalived_conns
         assert conn.sock in worker.poller.get_map()
+
+
+def test_of_the_first_requests_of_many_connections_too_those_that_came_last_are_refused(
+    worker, arrive, loaded
+):
+    clients = [arrive(b"")[1] for _ in range(3)]
+    for client in clients:
+        client.send(QUICK)
+
+    worker.wait_for_and_dispatch_events(0)
+
+    answers = [what_came(client) for client in clients]
+    assert [answer[9:12] for answer in answers] == [b"200", b"429", b"429"]
+    assert len(worker.keepalived_conns) == 3
+    assert not worker.arriving
 
 
 def what_came(client):

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import pytest
 from PIL import Image
@@ -33,6 +34,17 @@ def test_a_file_of_too_many_parts_is_refused(make, most):
 @pytest.mark.parametrize("make", [bombs.png_of_chunks, bombs.jpeg_of_scans, bombs.tiff_of_tiles])
 def test_a_file_of_many_parts_is_read(make):
     assert open_picture(make(99)).image.mode == "RGB"
+
+
+def test_a_large_png_in_the_parts_that_programs_write_is_read():
+    row = b"\0" + bytes(range(250)) * 24
+    coded = zlib.compress(row * 4000, 0)
+    header = bombs.png(2000, 4000, depth=8, colour=2, rows=0)[:33]
+    parts = [bombs.chunk(b"IDAT", coded[at : at + 4096]) for at in range(0, len(coded), 4096)]
+
+    picture = open_picture(header + b"".join(parts) + bombs.chunk(b"IEND", b""))
+
+    assert (picture.width, picture.height) == (2000, 4000)
 
 
 def test_a_big_tiff_is_counted_too():

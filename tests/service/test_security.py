@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from service.app import create_app
-from service.gunicorn_errors import error_bytes
+from service.gunicorn_errors import error_bytes, error_parts
 from service.routes import PREDICTING
 from service.security_headers import HEADERS
 from service.settings import Settings, SettingsError
@@ -59,7 +59,8 @@ def test_behind_tls_browsers_are_told_to_come_by_tls_only(client, live, path):
 
 
 def test_what_the_server_refuses_itself_has_the_security_headers_too():
-    head = error_bytes(400, "Bad Request", "", {}).partition(b"\r\n\r\n")[0].decode()
+    answer = error_bytes(error_parts(400, "Bad Request", "", {}))
+    head = answer.partition(b"\r\n\r\n")[0].decode()
 
     for name, value in HEADERS.items():
         assert f"{name}: {value}" in head
