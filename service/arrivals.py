@@ -56,6 +56,13 @@ def _told(head: bytes) -> Head:
     )
 
 
+def can_be_refused(content: bytes | bytearray) -> bool:
+    """Tell whether this is one whole request, no probe, which its connection outlives."""
+    begin = content.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+    head = _told(bytes(content[:begin]))
+    return head.length == len(content) - begin and not head.ends and not head.probe
+
+
 class Arrival:
     """What has come of a request, and until when more of it may come."""
 
@@ -120,10 +127,6 @@ class Arrival:
         """Return what has come of the body, where its length is known."""
         end = self._begin + (self._head.length or 0)
         return bytes(memoryview(self.content)[self._begin : end])
-
-    def can_be_refused(self) -> bool:
-        """Tell whether nothing but this request has come, and its connection outlives it."""
-        return self._is_alone() and not self._head.ends and not self._head.probe
 
     @property
     def probe(self) -> bool:

@@ -25,9 +25,8 @@ class KeptConnections:
         return next(iter(self._kept))
 
     def append(self, conn: TConn) -> None:
-        """Keep one more, or one that is there: it is the last to be given up."""
+        """Keep one more, which is the last to be given up."""
         self._kept[conn] = None
-        self._kept.move_to_end(conn)
 
     def remove(self, conn: TConn) -> None:
         """Keep one no longer. Raises KeyError."""

@@ -28,7 +28,7 @@ from typing import Any
 from gunicorn.http.body import LengthReader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from service.arrivals import GATHERED, SECONDS_TO_BEGIN, Arrival, RequestBody
+from service.arrivals import GATHERED, SECONDS_TO_BEGIN, Arrival, RequestBody, can_be_refused
 from service.bodies import Environ
 from service.gunicorn_errors import error_bytes, error_parts
 from service.kept_connections import KeptConnections
@@ -166,15 +166,17 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         arrival = self.arriving.get(conn)
         if arrival is None:
             self.keepalived_conns.remove(conn)
-            arrival = Arrival()
+        begun = arrival.content if arrival else b""
+        if content and self.is_crowded() and can_be_refused(begun + content):
+            self.arriving.pop(conn, None)
+            self.refuse_and_go_on(conn)
+            return
+        arrival = arrival or Arrival()
         # At most so many requests ever have more than others.
         if content and not arrival.add(content, more=len(self.arriving) < MOST_QUICK_ARRIVING):
             self.arriving.setdefault(conn, arrival)
             return
         self.arriving.pop(conn, None)
-        if self.is_crowded() and arrival.can_be_refused():
-            self.refuse_and_go_on(conn)
-            return
         environ = arrival.quick()
         if environ is not None and self.answers_soon(environ):
             self.answer_at_once(conn, environ, arrival.body())

@@ -305,6 +305,20 @@ def test_of_the_first_requests_of_many_connections_too_those_that_came_last_are_
     assert not worker.arriving
 
 
+def test_a_client_that_takes_no_refusal_has_its_connection_ended(worker, arrive, loaded):
+    conn, client = arrive(QUICK)
+    worker.busy = worker.most_busy
+    conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            conn.sock.send(b"-")  # until the system takes no more
+
+    send(worker, client, QUICK)
+
+    assert not worker.keepalived_conns
+    assert len(worker.partings) == 1
+
+
 def what_came(client):
     client.setblocking(False)
     with contextlib.suppress(BlockingIOError):
