@@ -78,7 +78,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.answering: dict[TConn, float] = {}  # those that threads have, since when
         self.busy = 0  # requests that threads have, or that wait for one
         self.most_busy = self.cfg.threads + self.most_waiting
-        self.is_crowd = False  # what is read now: there is enough before it
+        self.quick: deque[tuple[TConn, Environ, bytes]] = deque()  # answered at the turn's end
         self.last_turn_was_long = False
 
     # --- The end ---
@@ -121,19 +121,11 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
     # --- The event loop's part ---
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Answer what has come, after those are refused that came last and are too many.
-
-        Until its turn a request lies where the system has put it, so that few are in memory, and
-        what is read is in the processor's.
-        """
-        came = self.poller.select(timeout)
-        self.last_turn_was_long = len(came) >= LONG_TURN
-        self.is_crowd = True
-        for key, _ in came[self.most_waiting :]:
-            key.data(key.fileobj)
-        self.is_crowd = False
-        for key, _ in came[: self.most_waiting]:
-            key.data(key.fileobj)
+        """Take up all that came, then answer: what is one too many is told so before that."""
+        super().wait_for_and_dispatch_events(timeout)
+        self.last_turn_was_long = len(self.quick) >= LONG_TURN
+        while self.quick:
+            self.answer_at_once(*self.quick.popleft())
 
     def accept(self, listener: Any) -> None:
         """Take a connection; where turns are long, all that wait: at one a turn they never end."""
@@ -154,6 +146,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         on_more = partial(self.on_client_socket_readable, conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, on_more)
         self.arriving[conn] = Arrival()
+        self.on_client_socket_readable(conn, conn.sock)
 
     def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
         """Something came: more of a request, or a new one on a connection that was kept."""
@@ -179,7 +172,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.arriving.pop(conn, None)
         environ = arrival.quick()
         if environ is not None and self.answers_soon(environ):
-            self.answer_at_once(conn, environ, arrival.body())
+            self.quick.append((conn, environ, arrival.body()))
             return
         self.poller.unregister(conn.sock)
         if arrival.content:
@@ -204,7 +197,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
 
     def is_crowded(self) -> bool:
         """Tell whether more than may wait were there before what is read now."""
-        return self.is_crowd or self.busy >= self.most_busy
+        return self.busy >= self.most_busy or len(self.quick) >= self.most_waiting
 
     def answers_soon(self, environ: Environ) -> bool:
         """Tell whether the event loop answers a request: a prediction that does not take long."""
