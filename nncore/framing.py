@@ -4,6 +4,7 @@ Source: LeCun, Cortes & Burges, "THE MNIST DATABASE of handwritten digits": size
 a 20x20 box keeping the aspect ratio, grey by anti-aliasing, then centred by mass in 28x28.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -68,16 +69,20 @@ def frame(ink: Floats) -> Framed:
     return Framed(pixels, box, scale, (left - box[0] * scale, top - box[1] * scale))
 
 
+@lru_cache(maxsize=256)  # a data set has few sizes, and many pictures of each
 def resampling(length: int, wanted: int) -> Floats:
     """Return the matrix (wanted, length) that resamples a line with a triangle filter.
 
-    The filter is as wide as one wanted pixel where lines shrink, so nothing is skipped.
+    The filter is as wide as one wanted pixel where lines shrink, so nothing is skipped. Whoever
+    asks for the same gets the same, which nobody can change.
     """
     ratio = length / wanted
     centres = (np.arange(wanted)[:, None] + 0.5) * ratio
     distances = np.abs(np.arange(length) + 0.5 - centres) / max(ratio, 1.0)
     weights = np.maximum(1 - distances, 0)
-    return weights / weights.sum(axis=1, keepdims=True)
+    weights /= weights.sum(axis=1, keepdims=True)
+    weights.flags.writeable = False
+    return weights
 
 
 def _corner(mass: Floats) -> int:

@@ -7,6 +7,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -121,6 +122,11 @@ def _relabelled(dataset: Dataset, first: Dataset) -> Examples:
 
 def load_digits_framed(settings: Settings) -> Dataset:
     """Return scikit-learn's 1,797 digits, 8x8, brought to MNIST's form; a fifth is the test."""
+    return _digits()
+
+
+@cache  # framing them takes longer than some epochs
+def _digits() -> Dataset:
     bunch = load_digits()
     pixels = np.stack([frame_digit(written_large(image)).reshape(-1) for image in bunch.images])
     split = train_test_split(
@@ -130,6 +136,8 @@ def load_digits_framed(settings: Settings) -> Dataset:
         random_state=DIGITS_SPLIT_SEED,
         stratify=bunch.target,
     )
+    for array in split:
+        array.flags.writeable = False
     return Dataset("digits", Examples(split[0], split[2]), Examples(split[1], split[3]))
 
 
