@@ -21,6 +21,9 @@ up: $(VENV)/installed ## install, start Redis, worker and service, train a first
 down: ## stop what `make up` started
 	@$(BIN)/inkwell down
 
+# Tests start hundreds of processes of ours: what the first has compiled, the others need not.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Many tests wait for processes: two workers a core. A file's tests stay in one worker. The files come in
 # order of tests/conftest.py, the long ones first: xdist's own begins with those of many tests, mostly short.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(shell expr 2 \* $$(nproc)) --dist loadfile --no-loadscope-reorder

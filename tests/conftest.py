@@ -5,6 +5,9 @@ from pathlib import Path
 
 # SciPy reads it when it is imported; one of scikit-learn's checks of an estimator wants it.
 os.environ["SCIPY_ARRAY_API"] = "1"
+# So does OpenBLAS, also in the processes that tests start. There are more of them than cores: a
+# thread of a pair would spin while the other one has no core.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -11,7 +11,7 @@ from worker.job_folder import JobFolder
 from worker.settings import Settings
 from worker.training import run_training
 
-COUNT = 250
+COUNT = 100
 
 
 def trained(settings, **config):
