@@ -15,21 +15,21 @@ def stop_and_resume(stack, job_id):
 
 
 def sigterm_of_the_worker(stack, job_id):
-    name, _ = stack.horse()
+    name, _ = stack.horse(job_id)
     stack.kill(name, signal.SIGTERM)
     assert "Its worker was stopped." in str(stack.job(job_id)["story"])
     stack.start_worker(name)
 
 
 def sigkill_of_the_horse(stack, job_id):
-    os.kill(stack.horse()[1], signal.SIGKILL)
+    os.kill(stack.horse(job_id)[1], signal.SIGKILL)
 
 
 def sigkill_of_the_worker(stack, job_id):
     """Where there are two: the other takes the job over."""
-    name, _ = stack.horse()
+    name, _ = stack.horse(job_id)
     stack.kill(name)
-    wait_for(lambda: "was lost" in str(stack.job(job_id)["story"]), 120, "the loss noticed")
+    wait_for(lambda: "was lost" in str(stack.job(job_id)["story"]), what="the loss noticed")
     stack.start_worker(name)
 
 

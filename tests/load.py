@@ -85,7 +85,7 @@ class Asking:
     def __init__(self, load):
         self.load = load
         self.client = httpx.Client(
-            base_url=load.url, headers={"Content-Type": load.content_type}, timeout=30
+            base_url=load.url, headers={"Content-Type": load.content_type}, timeout=60
         )
 
     def __enter__(self):

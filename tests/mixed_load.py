@@ -109,7 +109,7 @@ class MixedLoad:
 
     def _client(self):
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        return httpx.Client(base_url=self.stack.url, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.stack.url, headers=headers, timeout=60)
 
     def _ask(self, client, ask, due):
         try:
@@ -146,7 +146,7 @@ class MixedLoad:
         posted = client.post("/api/v1/jobs", json=job)
         assert posted.status_code == 202, posted.text
         address = f"/api/v1/jobs/{posted.json()['id']}"
-        with client.stream("GET", f"{address}/events", timeout=60) as events:
+        with client.stream("GET", f"{address}/events", timeout=180) as events:
             told = events.read().decode()
         assert told.count("event: epoch") == job["epochs"], told
         ended = client.get(address).json()

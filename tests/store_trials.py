@@ -240,7 +240,7 @@ def promote_under_load(url, versions, promotions, clients, pause=0):
 
 def promote(url, versions, promotions, pause=0):
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=url, headers=headers, timeout=90) as client:
         for i in range(1, promotions + 1):
             version, began = versions[i % len(versions)], time.monotonic()
             path = f"/api/v1/models/{MODEL}/aliases/live"
@@ -252,7 +252,7 @@ def promote(url, versions, promotions, pause=0):
 def predict_until(url, stop, body=bytes(784)):
     """Predict without pause. Return what was answered."""
     answers = []
-    with httpx.Client(base_url=url, timeout=30) as client:
+    with httpx.Client(base_url=url, timeout=90) as client:
         while not stop.is_set():
             began = time.monotonic()
             response = client.post("/api/v1/predict", content=body, headers=OCTETS)

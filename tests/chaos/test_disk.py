@@ -84,7 +84,7 @@ def test_without_its_disk_the_service_answers_with_what_is_loaded(stack, tell, f
         alias = "/api/v1/models/digits/aliases/canary"
         moves.append(stack.client.put(alias, json={"version": before[0]}))
         jobs.append(stack.post(epochs=1))
-        wait_for(lambda: stack.job(jobs[-1]["id"])["status"] == "scheduled", 60, "a job put off")
+        wait_for(lambda: stack.job(jobs[-1]["id"])["status"] == "scheduled", what="a job put off")
 
     seen = disturb(stack.url, lambda: fault(stack), try_to_publish)
 

@@ -113,7 +113,7 @@ def test_a_redis_that_came_back_is_used_as_it_is(stack, tell, fault):
 def goes_on(stack):
     """Return how many seconds passed until a new job had trained, with nobody's help."""
     started = time.monotonic()
-    job = wait_for(lambda: accepted(stack), 60, "a job that is taken")
+    job = wait_for(lambda: accepted(stack), what="a job that is taken")
     assert stack.wait(job["id"])["status"] == "finished"
     return time.monotonic() - started
 

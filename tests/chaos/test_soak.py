@@ -21,7 +21,7 @@ def test_under_mixed_load_nothing_fails_and_files_are_closed_again(stack, tell):
 
     with MixedLoad(stack, rate=40, seconds_between_jobs=1) as load:
         time.sleep(max(SECONDS, 5))
-        wait_for(lambda: load.answered >= LEAST and load.trained, 60, "all kinds of requests")
+        wait_for(lambda: load.answered >= LEAST and load.trained, what="all kinds of requests")
 
     assert load.failures == []
     after = wait_for(lambda: closed(stack, before), what="files that are closed again")

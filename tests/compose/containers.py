@@ -78,7 +78,7 @@ class Containers(Api):
         self.prometheus_port, self.grafana_port = free_port(), free_port()
         self.client = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}",
-            timeout=30,
+            timeout=90,
             headers={"Authorization": f"Bearer {TOKEN}"},
         )
 
@@ -115,7 +115,7 @@ class Containers(Api):
         return bool(states) and all(s.get("Health", {}).get("Status") == "healthy" for s in states)
 
     def wait_until_healthy(self, service):
-        wait_for(lambda: self.healthy(service), 90, f"{service} to be healthy")
+        wait_for(lambda: self.healthy(service), what=f"{service} to be healthy")
 
     def logs(self):
         return self.compose("logs", "--no-color", "--tail", "50").decode()

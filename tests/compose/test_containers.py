@@ -118,7 +118,7 @@ def test_three_workers_train_three_jobs_at_once(containers, mnist):
     jobs = [containers.post(**LONG, seed=seed, force=True)["id"] for seed in range(3)]
 
     running = wait_for(
-        lambda: all(containers.job(job)["status"] == "started" for job in jobs), 60, "three jobs"
+        lambda: all(containers.job(job)["status"] == "started" for job in jobs), what="three jobs"
     )
 
     assert running
@@ -134,9 +134,9 @@ def test_a_container_that_dies_is_back_by_itself(containers, service):
 
     containers.kill(service)
 
-    wait_for(lambda: containers.restarts(service) > before, 60, "a restart")
+    wait_for(lambda: containers.restarts(service) > before, what="a restart")
     containers.wait_until_healthy(service)
-    assert wait_for(lambda: seven(containers.client) == "7", 30, "an answer")
+    assert wait_for(lambda: seven(containers.client) == "7", what="an answer")
     assert containers.train(epochs=1, force=True)["status"] == "finished"
 
 
@@ -157,7 +157,7 @@ def test_a_run_whose_worker_is_stopped_by_compose_goes_on_to_the_same_weights(co
 def test_an_upgrade_without_a_proxy_is_a_gap_of_seconds(containers, mnist):
     with Load(f"http://127.0.0.1:{containers.port}") as load:
         containers.compose("up", "--detach", "--wait", "--no-deps", "--force-recreate", "service")
-        wait_for(lambda: seven(containers.client) == "7", 30, "an answer")
+        wait_for(lambda: seven(containers.client) == "7", what="an answer")
 
     print(f"without a proxy: {len(load.failures)} requests refused within {load.longest:.1f} s")
     assert load.failures
@@ -197,7 +197,7 @@ def test_prometheus_finds_each_service_and_its_rules(containers, mnist):
         return [one["value"][1] for one in answer["data"]["result"]] == [str(running)]
 
     with prometheus:
-        assert wait_for(found, 90, f"{running} services")
+        assert wait_for(found, what=f"{running} services")
         assert prometheus.get("/rules").json()["data"]["groups"]
 
 

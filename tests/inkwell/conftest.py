@@ -111,7 +111,7 @@ class Running:
     def text(self) -> str:
         return "".join(self.lines)
 
-    def wait_for(self, pattern: str, seconds: float = 20.0, count: int = 1) -> list[str]:
+    def wait_for(self, pattern: str, seconds: float = 90.0, count: int = 1) -> list[str]:
         """The first group, or the whole, of each match, once there are so many."""
         deadline = time.monotonic() + seconds
         while len(found := re.findall(pattern, self.text)) < count:
@@ -123,7 +123,7 @@ class Running:
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def wait(self, seconds: float = 60.0) -> int:
+    def wait(self, seconds: float = 180.0) -> int:
         code = self.process.wait(seconds)
         self._reader.join(seconds)
         return code

@@ -11,7 +11,7 @@ from inkwell.errors import InkwellError
 
 @pytest.fixture
 def client(service: Any) -> Iterator[Client]:
-    with Client(service.url, "token", timeout=2, retries=0) as client:
+    with Client(service.url, "token", timeout=60, retries=0) as client:
         yield client
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from inkwell.sessions import kill, members, wait_until
+from inkwell.store_lock import NAME
 
 pytestmark = pytest.mark.integration
 
@@ -78,7 +79,7 @@ def alive(pid: int) -> bool:
     return False
 
 
-def gone(*numbers: int, seconds: float = 20.0) -> bool:
+def gone(*numbers: int, seconds: float = 90.0) -> bool:
     return wait_until(lambda: not any(map(alive, numbers)), seconds)
 
 
@@ -153,11 +154,11 @@ def test_a_process_that_does_not_end_is_killed_after_its_grace(supervise: Superv
 
     assert running.wait() == 0
     assert gone(*numbers, seconds=0)
-    assert time.monotonic() - asked < 10
+    assert time.monotonic() - asked < 60
 
 
 def test_a_second_ctrl_c_kills_at_once(supervise: Supervise) -> None:
-    running = supervise([f"a: {STUBBORN}"], grace=60.0)
+    running = supervise([f"a: {STUBBORN}"], grace=180.0)
     running.wait_for("deaf")
     numbers = pids(running, 1)
     running.send(signal.SIGINT)
@@ -168,7 +169,7 @@ def test_a_second_ctrl_c_kills_at_once(supervise: Supervise) -> None:
 
     assert running.wait() == 0
     assert gone(*numbers, seconds=0)
-    assert time.monotonic() - asked < 5
+    assert time.monotonic() - asked < 60
 
 
 def test_no_orphan_stays_when_the_supervisor_is_killed(supervise: Supervise) -> None:
@@ -180,16 +181,32 @@ def test_no_orphan_stays_when_the_supervisor_is_killed(supervise: Supervise) -> 
     assert gone(*numbers)
 
 
+def guard_of(pid: int) -> int:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    (guard,) = [n for n in children if "inkwell.guard" in Path(f"/proc/{n}/cmdline").read_text()]
+    return int(guard)
+
+
+def has_open(pid: int, path: Path) -> bool:
+    with suppress(OSError):  # some are closed meanwhile
+        return str(path) in [os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()]
+    return False
+
+
 def test_the_guard_holds_the_store_until_nothing_is_left(
     supervise: Supervise, tmp_path: Path, start: Callable[..., Any]
 ) -> None:
     running = supervise([f"a: {STUBBORN}"])
     running.wait_for("deaf")
     numbers = pids(running, 1)
+    guard = guard_of(running.process.pid)
+    os.kill(guard, signal.SIGSTOP)  # until somebody waits for it
     running.send(signal.SIGKILL)
     running.process.wait()
 
     down = start("-m", "inkwell", "down", environ={"INKWELL_STORE": str(tmp_path)})
+    assert wait_until(lambda: has_open(down.process.pid, tmp_path / NAME), 90)
+    os.kill(guard, signal.SIGCONT)
 
     assert down.wait() == 0
     assert down.text == "Stopped.\n"
@@ -221,7 +238,7 @@ def test_it_goes_on_when_nobody_reads_its_output_any_more(tmp_path: Path) -> Non
 
         assert alive(pid)
         running.terminate()
-        assert running.wait(20) == 0
+        assert running.wait(90) == 0
         assert not alive(pid)
 
 

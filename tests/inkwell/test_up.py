@@ -66,7 +66,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, start_for_module: Any) -> St
         # A file of the person's own that happens to have this name is not run.
         (start_for_module.folder / f"{name}.py").write_text("raise SystemExit('mine')\n")
     stack = Stack(start_for_module, environment(tmp_path_factory.mktemp("up") / "var"))
-    stack.up.wait_for(READY, seconds=180)
+    stack.up.wait_for(READY, seconds=360)
     return stack
 
 
@@ -180,8 +180,8 @@ def test_redis_comes_back_after_it_was_killed_and_jobs_work_again(stack: Stack) 
 
     stack.up.wait_for("The redis was ended by SIGKILL")
     assert stack.call("predict", "-", input=blank(1)).exit_code == 0
-    assert wait_until(lambda: stack.child("redis-server") not in (0, redis), 10)
-    assert wait_until(lambda: stack.call("jobs").exit_code == 0, 10)
+    assert wait_until(lambda: stack.child("redis-server") not in (0, redis), 90)
+    assert wait_until(lambda: stack.call("jobs").exit_code == 0, 90)
     assert stack.call("jobs").stdout == before
     trained = stack.call("train", "--wait", "--epochs", 1, "--seed", 7)
     assert trained.exit_code == 0, trained.output
@@ -193,9 +193,9 @@ def test_a_killed_service_or_worker_comes_back(stack: Stack, name: str) -> None:
 
     os.kill(killed, signal.SIGKILL)
 
-    assert wait_until(lambda: stack.child(name) not in (0, killed), 10)
+    assert wait_until(lambda: stack.child(name) not in (0, killed), 90)
     with Client(stack.settings.url) as client:
-        assert wait_until(client.live, 20)
+        assert wait_until(client.live, 90)
     trained = stack.call("train", "--wait", "--epochs", 1, "--seed", 8, "--promote", "never")
     assert trained.exit_code == 0, trained.output
 
@@ -207,7 +207,7 @@ def test_waiting_for_a_job_survives_a_restart_of_the_service(stack: Stack, start
 
     os.kill(stack.child("gunicorn"), signal.SIGKILL)
 
-    assert training.wait(120) == 0, training.text
+    assert training.wait(360) == 0, training.text
     assert "epoch 300/300" in training.text
 
 
@@ -222,11 +222,11 @@ def test_down_stops_everything_and_the_next_start_finds_the_model(
 
     assert down.output == "Stopped.\n", down.output
     assert stack.up.wait() == 0
-    assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running), 5)
+    assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running), 60)
     again = stack.call("down")
     assert (again.exit_code, again.output) == (0, f"Nothing runs on {stack.settings.store}.\n")
     second = Stack(start, stack.environ)
-    second.up.wait_for(READY, seconds=60)
+    second.up.wait_for(READY, seconds=180)
     assert "training a first one" not in second.up.text
     assert second.call("jobs").stdout == jobs
     second.up.send(signal.SIGINT)
@@ -235,12 +235,12 @@ def test_down_stops_everything_and_the_next_start_finds_the_model(
 
 def test_no_orphan_stays_when_up_is_killed(tmp_path: Path, start: Start) -> None:
     stack = Stack(start, environment(tmp_path / "var"))
-    stack.up.wait_for("epoch ", seconds=60)
+    stack.up.wait_for("epoch ", seconds=180)
     running = stack.sessions()
 
     stack.up.send(signal.SIGKILL)
 
-    assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running), 30)
+    assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running), 90)
     time.sleep(0.1)
     with socket.create_server(("127.0.0.1", stack.settings.port)):
         pass

@@ -179,7 +179,7 @@ def test_a_graceful_stop_finishes_the_requests_in_flight_and_refuses_new_connect
         def body():
             yield bytes(400)
             told.set()
-            refused.wait(10)
+            refused.wait(60)
             yield bytes(384)
 
         answers.append(
@@ -195,13 +195,13 @@ def test_a_graceful_stop_finishes_the_requests_in_flight_and_refuses_new_connect
     told, refused = threading.Event(), threading.Event()
     asking = threading.Thread(target=ask_slowly)
     asking.start()
-    told.wait(10)
+    told.wait(60)
     stack.processes["service"].send_signal(signal.SIGTERM)
     # While the one request is under way: a connection that is taken and never served is lost.
     wait_for(is_refused, 8, "connections to be refused")
     refused.set()
     asking.join()
-    stack.processes["service"].wait(20)
+    stack.processes["service"].wait(90)
 
     assert answers[0].status_code == 200
     assert stack.processes["service"].returncode == 0
@@ -217,7 +217,7 @@ def test_a_service_that_drains_is_not_ready_and_still_answers(ending):
         answers = [
             client.post("/api/v1/predict", content=bytes(784), headers=OCTETS) for _ in range(20)
         ]
-    stack.processes["service"].wait(20)
+    stack.processes["service"].wait(90)
 
     assert ready.json()["reason"] == "The service is stopping."
     assert all(answer.is_success for answer in answers)
@@ -276,7 +276,12 @@ def test_each_process_uses_one_blas_thread():
     )
 
     told = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "2"},
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
 
     assert told.strip() == "[1]"
@@ -285,7 +290,7 @@ def test_each_process_uses_one_blas_thread():
 def test_a_wrong_setting_ends_the_start_with_one_line(tmp_path):
     stack = Stack(tmp_path, INKWELL_WEB_THREADS="many")
     stack.run("service", [sys.executable, "-m", "gunicorn", "-c", "service/gunicorn.conf.py", APP])
-    stack.processes["service"].wait(20)
+    stack.processes["service"].wait(90)
     stack.stop()
 
     assert stack.processes["service"].returncode == 1

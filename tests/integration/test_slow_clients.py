@@ -39,7 +39,7 @@ def connections(stack, number):
 
 
 def connection(stack):
-    return socket.create_connection(("127.0.0.1", stack.port), timeout=30)
+    return socket.create_connection(("127.0.0.1", stack.port), timeout=90)
 
 
 def answer(client):
@@ -179,5 +179,5 @@ def test_clients_that_do_not_end_their_connection_hold_up_nobody(stack):
             assert answer(client)[0] == 200
 
         # gunicorn's own worker waits two seconds for each of them, one after the other.
-        assert stack.client.get("/livez", timeout=20).status_code == 200
+        assert stack.client.get("/livez", timeout=60).status_code == 200
         assert post(stack).status_code == 200

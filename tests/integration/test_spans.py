@@ -43,7 +43,7 @@ class Collector(ThreadingHTTPServer):
         return [span for by, span in list(self.spans) if (by, span.name) == (program, name)]
 
     def wait_for(self, name, program="inkwell-service"):
-        return wait_for(lambda: self.named(name, program), 60, f"the span {name!r}")
+        return wait_for(lambda: self.named(name, program), what=f"the span {name!r}")
 
 
 class Taking(BaseHTTPRequestHandler):
@@ -120,11 +120,11 @@ def test_a_run_whose_process_dies_has_a_span_that_says_so(traced, collector):
     job = traced.post(epochs=100_000)
     traced.wait_for_progress(job["id"])
 
-    _, process = traced.horse()
+    _, process = traced.horse(job["id"])
     os.kill(process, signal.SIGKILL)
 
     runs = wait_for(
-        lambda: collector.named("train", "inkwell-worker")[before:], 60, "the span of the run"
+        lambda: collector.named("train", "inkwell-worker")[before:], what="the span of the run"
     )
     assert runs[0].status.code == 2
     assert "SIGKILL" in runs[0].status.message
@@ -142,8 +142,7 @@ def test_a_prediction_s_span_tells_its_route_and_version_and_never_pixels(traced
             for span in collector.named("POST /api/v1/predict")
             if span.span_id.hex() == span_id
         ],
-        60,
-        "the span",
+        what="the span",
     )
     assert span.trace_id.hex() == trace_id
     assert int(flags, 16) & 1  # sampled
@@ -167,8 +166,7 @@ def test_what_a_client_has_not_sampled_is_not_sent(traced, collector):
     span_id = answer.headers["traceparent"].split("-")[2]
     wait_for(
         lambda: span_id in [span.span_id.hex() for _, span in list(collector.spans)],
-        60,
-        "the later span",
+        what="the later span",
     )
     assert not [s for s in collector.named("POST /api/v1/predict") if s.trace_id.hex() == TRACE]
 

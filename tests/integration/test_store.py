@@ -124,13 +124,11 @@ def test_a_job_whose_disk_is_full_says_so_and_is_tried_again(small_disk, tmp_pat
         address = f"/api/v1/jobs/{job['id']}"
         shown = wait_for(
             lambda: (found := stack.client.get(address).json())["status"] == "scheduled" and found,
-            seconds=90,
             what="the job to be put off",
         )
         (tmp_path / "store" / "filling").unlink()
         wait_for(
             lambda: stack.client.get(address).json()["status"] == "finished",
-            seconds=90,
             what="the job to be done",
         )
     finally:

@@ -1,6 +1,8 @@
 """A sweep of twelve trials on two workers."""
 
+import contextlib
 import os
+import signal
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -22,7 +24,7 @@ SWEEP = {
 @pytest.fixture(scope="module")
 def stack(stack):
     stack.start_worker("worker2")
-    wait_for(lambda: "Taking jobs" in stack.log("worker2"), 60, "the second worker")
+    wait_for(lambda: "Taking jobs" in stack.log("worker2"), what="the second worker")
     return stack
 
 
@@ -54,11 +56,18 @@ def start(stack, **changed):
 def kill_one_trial(stack, sweep_id):
     """Kill the process of a trial in the middle of its run."""
 
-    def runs():
-        return [row for row in show(stack, sweep_id)["trials"] if row["status"] == "started"]
+    def killed():
+        trials = [row["job"] for row in show(stack, sweep_id)["trials"]]
+        running = [(job, found[1]) for job in trials if (found := stack.running(job))]
+        if not running:
+            return False
+        job, process = running[0]
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.kill(process, signal.SIGKILL)
+        wait_for(lambda: stack.job(job)["status"] != "started", what="its end")
+        return "Killed by SIGKILL" in str(stack.job(job)["story"])
 
-    wait_for(runs, 60, "a trial that runs")
-    os.kill(stack.horse()[1], 9)
+    wait_for(killed, what="a trial that is killed")
 
 
 def test_twelve_trials_on_two_workers_one_killed_in_the_middle_changes_nothing(stack):
@@ -103,7 +112,7 @@ def test_its_plot_has_a_line_a_trial(stack):
 
 def test_a_sweep_is_stopped_with_its_trials(stack):
     sweep_id = start(stack, base=SWEEP["base"] | {"epochs": 100_000})
-    wait_for(lambda: show(stack, sweep_id)["trials"], 60, "the trials")
+    wait_for(lambda: show(stack, sweep_id)["trials"], what="the trials")
 
     stack.client.post(f"/api/v1/sweeps/{sweep_id}/stop").raise_for_status()
 

@@ -67,7 +67,7 @@ def test_a_stream_outlives_the_process_of_its_job(stack):
     watching = threading.Thread(target=lambda: told.extend(events(stack, job["id"])))
     watching.start()
     stack.wait_for_progress(job["id"])
-    os.kill(stack.horse()[1], signal.SIGKILL)
+    os.kill(stack.horse(job["id"])[1], signal.SIGKILL)
     watching.join()
 
     assert [data["epoch"] for _, event, data in told if event == "epoch"] == list(range(1, 151))
@@ -143,5 +143,5 @@ def test_a_stream_that_is_closed_makes_room_for_another(narrow):
         with httpx.stream("GET", address, timeout=60) as stream:
             return stream.status_code == 200
 
-    assert wait_for(free, 60, "a free stream")
+    assert wait_for(free, what="a free stream")
     narrow.client.post(f"/api/v1/jobs/{job['id']}/stop")

@@ -100,7 +100,7 @@ def test_of_many_equal_requests_at_once_one_is_queued(server, redis, key):
 
     def post():
         with connect(server.environ["INKWELL_REDIS_URL"]) as own:
-            together.wait(10)
+            together.wait(60)
             idempotency = None if key is None else Idempotency(key, "body")
             queue = JobQueue(own, QUEUE)
             posted.append(queue.enqueue(config(), request_id="r", idempotency=idempotency))

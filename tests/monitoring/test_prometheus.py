@@ -1,8 +1,10 @@
 """A real Prometheus reads the real stack: queries of the dashboard, rules, names of metrics."""
 
 import math
+import os
 import re
 import shutil
+import signal
 import socket
 
 import httpx
@@ -78,7 +80,7 @@ def busy_stack(tmp_path_factory):
         _damage(running, "damaged")
         assert _predict(running, "damaged").status_code == 503
         _send_no_http(running)
-        running.wait_for_progress(running.post(epochs=100_000, batch_size=1)["id"])
+        _stand_still(running, running.post(epochs=100_000, batch_size=1)["id"])
         running.post(epochs=1, seed=7)  # waits
         with Load(running.url, clients=1, body=bytes(784 * ROWS)):
             yield running
@@ -86,6 +88,12 @@ def busy_stack(tmp_path_factory):
         running.stop()
         if running.prometheus:
             running.prometheus.api.close()
+
+
+def _stand_still(stack, job_id):
+    """Let a job be under way for as long as the tests last, and take no core meanwhile."""
+    wait_for(lambda: stack.job(job_id)["history"], what="an epoch")
+    os.kill(stack.horse(job_id)[1], signal.SIGSTOP)
 
 
 def _damage(stack, model):

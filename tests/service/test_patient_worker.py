@@ -271,7 +271,7 @@ def test_one_quick_prediction_too_many_is_refused_before_others_are_answered(
 ):
     conns, clients = zip(*[arrive(QUICK) for _ in range(3)], strict=True)
     for client in clients:
-        client.settimeout(10)
+        client.settimeout(60)
         client.recv(100_000)
         client.send(QUICK)
     answer, told = worker.answer_at_once, []
@@ -402,7 +402,7 @@ def test_a_quick_answer_that_is_not_taken_holds_up_a_thread_and_not_the_event_lo
 
         send(worker, client, bytes(300))
         assert worker.busy == 1
-        client.settimeout(10)
+        client.settimeout(60)
         received = b""
         while not received.endswith(b"]}]}"):
             received += client.recv(100_000)
