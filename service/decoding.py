@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nncore.arrays import Floats, Pixels
+from nncore.arrays import Pixels
 from nncore.idx import IdxError, decode_idx
 from nncore.specs import describe
 from service.batches import Batch
@@ -123,11 +123,11 @@ DECODERS: dict[str, Callable[[Content, Rows], Batch]] = {
 }
 
 
-def to_pixels(numbers: Pixels, given: str | None, pointer: str) -> tuple[Floats, str]:
-    """Return float32 pixels, 0-255, of `numbers`, and the range that those were in.
+def to_pixels(numbers: Pixels, given: str | None, pointer: str) -> tuple[Pixels, str]:
+    """Return pixels, 0-255, of `numbers`, and the range that those were in.
 
-    They are float64 or uint16. Where the range is not given: 0-1 if the largest number is at most
-    1, for a 0-255 picture with no pixel above 1 has nothing on it.
+    They are float64 or uint8, and the pixels float32 or uint8. Where the range is not given: 0-1 if
+    the largest number is at most 1, for a 0-255 picture with no pixel above 1 has nothing on it.
     """
     largest = np.maximum.reduce(numbers, axis=None)
     pixel_range = given or ("0-1" if largest <= 1 else "0-255")
@@ -143,7 +143,7 @@ def to_pixels(numbers: Pixels, given: str | None, pointer: str) -> tuple[Floats,
             pointer=f"{pointer}/{row}",
         )
     scaled = numbers if top == 255 else numbers * 255
-    return scaled.astype(np.float32), pixel_range
+    return scaled if scaled.dtype == np.uint8 else scaled.astype(np.float32), pixel_range
 
 
 def read_npy(content: bytes, kinds: str = "uif", name: str = "The body") -> Any:

@@ -23,7 +23,7 @@ MAX_OTHER_COMMAS = 10_000  # that do not stand between the numbers and rows of a
 class Body(NamedTuple):
     """The rows of a batch, where they stood, and the rest of the document.
 
-    ``numbers`` is float64 or uint16, (n, row size).
+    ``numbers`` is float64 or uint8, (n, row size).
     """
 
     numbers: Pixels

@@ -1,8 +1,8 @@
-"""The quickest way to the numbers of a JSON body: whole ones, such as pixels mostly are.
+"""The quickest way to the numbers of a JSON body: whole ones from 0 to 255, as pixels mostly are.
 
-NumPy looks at all bytes of a list at once and at each for what may stand in front of it. Rows of
-whole numbers below 1,000 are read so, written without blanks or with one behind each comma; all
-else is left to others.
+NumPy looks at all bytes of a list at once and at each for what stands beside it. Rows of such
+numbers are read so, with a comma right behind each and blanks behind that; all else is left to
+others.
 """
 
 from collections.abc import Iterator
@@ -10,28 +10,32 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nncore.arrays import Ints, Shape
+from nncore.arrays import Bools, Ints, Shape
 
-PIECE_BYTES = 2**17  # what is made of a piece takes some ten times as much
-_ZERO, _COMMA, _BLANK, _OPENS, _CLOSES = (np.uint8(ord(character)) for character in "0, []")
+MOST_ROWS = 4096  # of a piece: each takes a step in Python
+PIECE_BYTES = 2**18  # what is made of a piece takes some ten times as much
+_ZERO = np.uint8(ord("0"))
+_COMMA, _BLANK = (np.uint8((ord(one) - ord("0")) % 256) for one in ", ")  # less a zero
 
 
 class _Piece(NamedTuple):
-    numbers: Ints  # uint16 (n,)
+    numbers: Ints  # uint8 (n,)
     opened: Ints  # for each row that begins here, how many of the numbers come before it
     closed: Ints  # the same of those that end
 
 
 def read_digits(text: bytes, start: int, end: int) -> tuple[Ints, Shape]:
-    """Return the numbers of the rows from `start` to `end`, uint16, flat, and (rows, columns).
+    """Return the numbers of the rows from `start` to `end`, uint8, flat, and (rows, columns).
 
     Raises ValueError where anything else stands there than rows of one length.
     """
     if text[start : start + 1] != b"[" or text[end - 1 : end] != b"]":
         raise ValueError("no row begins, or none ends")
+    if text.find(b".", start, end) >= 0:  # where there is one, it is found soon
+        raise ValueError("not only whole numbers")
     pieces, read = [], 0
-    for piece in _pieces(text, start, end):
-        numbers, opened, closed = _read(piece)
+    for begin, stop in _pieces(text, start, end):
+        numbers, opened, closed = _read(text, begin, stop)
         pieces.append(_Piece(numbers, opened + read, closed + read))
         read += len(numbers)
     numbers, opened, closed = map(np.concatenate, zip(*pieces, strict=True))
@@ -44,39 +48,64 @@ def read_digits(text: bytes, start: int, end: int) -> tuple[Ints, Shape]:
     return numbers, (rows, read // rows)
 
 
-def _pieces(text: bytes, start: int, end: int) -> Iterator[Ints]:
-    """Yield the text in pieces that begin with what comes before a number, and end behind one."""
-    codes = np.frombuffer(text, np.uint8)
+def _pieces(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield where pieces begin, with what comes before a number, and where they end, behind one."""
     while start < end:
         cut = text.find(b",", start + PIECE_BYTES, end)
-        stop = end if cut < 0 else cut + 1
-        yield codes[start:stop]
+        yield start, end if cut < 0 else cut + 1
         start = end if cut < 0 else cut
 
 
-def _read(codes: Ints) -> _Piece:
+def _read(text: bytes, start: int, stop: int) -> _Piece:
     """Read a piece. Raises ValueError."""
-    digits = codes - _ZERO  # whatever is none is more than 9
+    digits = np.frombuffer(text, np.uint8)[start:stop] - _ZERO  # whatever is none is more than 9
+    opens, closes = (_places(text, one, start, stop) - start for one in (b"[", b"]"))
+    _put_commas_behind_rows(digits, closes)
+    digits[opens] = digits[0] = _BLANK
     digit = digits < 10
-    comma, blank, opens, closes = (codes == one for one in (_COMMA, _BLANK, _OPENS, _CLOSES))
-    if sum(map(np.count_nonzero, (digit, comma, blank, opens, closes))) != len(codes):
-        raise ValueError("not only digits, commas, blanks and brackets")
+    ends = digit[:-1] > digit[1:]
+    if digit[-1] or not ((digits[1:] == _COMMA) == ends).all():
+        raise ValueError("not a comma behind each number, and nowhere else")
+    last = np.flatnonzero(ends)
+    if np.count_nonzero(digit) + len(last) + np.count_nonzero(digits == _BLANK) != len(digits):
+        raise ValueError("not only digits, commas and blanks")
+    digits *= digit
+    numbers = _numbers(digits, digit).take(last - 1)
+    return _Piece(numbers, last.searchsorted(opens), last.searchsorted(closes))
+
+
+def _places(text: bytes, one: bytes, start: int, stop: int) -> Ints:
+    """Return where a character is that is seldom there. Raises ValueError where it is not."""
+    places = []
+    while (start := text.find(one, start, stop)) >= 0:
+        places.append(start)
+        start += 1
+        if len(places) > MOST_ROWS:
+            raise ValueError("rows of few numbers")
+    return np.array(places, np.int64)
+
+
+def _put_commas_behind_rows(digits: Ints, closes: Ints) -> None:
+    """Let a row's end be a comma, and the comma behind it a blank."""
+    behind = closes[closes + 1 < len(digits)] + 1
+    if not (digits[behind] == _COMMA).all():
+        raise ValueError("behind a row stands no comma")
+    digits[closes], digits[behind] = _COMMA, _BLANK
+
+
+def _numbers(digits: Ints, digit: Bools) -> Ints:
+    """Return the numbers that would end at each place but the first, uint8. Raises ValueError."""
     two = digit[1:] & digit[:-1]
     three = two[1:] & two[:-1]
+    four = three[1:] & three[:-1]
     # Of two booleans, one is greater where it is true and the other is not.
-    wrong = blank[1:] > comma[:-1]
-    wrong |= comma[1:] > (digit | closes)[:-1]
-    wrong |= closes[1:] > digit[:-1]
-    wrong |= opens[1:] > (comma | blank)[:-1]
-    wrong |= digit[1:] & closes[:-1]
-    wrong[1:] |= ((digits[1:-1] == 0) & two[1:]) > three  # a zero in front of a number
-    wrong[2:] |= three[1:] & three[:-1]  # four digits
-    if wrong.any():
-        raise ValueError("not rows of whole numbers below 1,000")
-    digits *= digit
-    numbers = digits.astype(np.uint16)
-    numbers[1:] += digits[:-1] * np.uint8(10)
-    numbers[2:] += (digits[:-2] * three) * np.uint16(100)
-    last = np.flatnonzero(digit[:-1] > digit[1:])
-    opened, closed = (last.searchsorted(np.flatnonzero(one)) for one in (opens, closes))
-    return _Piece(numbers.take(last), opened, closed)
+    begins_with_zero = ((digits[1:-1] == 0) & two[1:]) > three
+    numbers = digits[1:] + digits[:-1] * np.uint8(10)
+    hundreds = digits[:-2] * three
+    tens = numbers[1:].copy()
+    numbers[1:] += hundreds * np.uint8(100)
+    if four.any() or begins_with_zero.any() or hundreds.max(initial=0) > 2:
+        raise ValueError("not numbers from 0 to 255 as JSON has them")
+    if (numbers[1:] < tens).any():
+        raise ValueError("a number from 256 to 299")
+    return numbers

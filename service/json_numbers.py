@@ -20,9 +20,10 @@ try:
 except ImportError:  # no wheel for this Python: the careful way alone
     simdjson = None  # type: ignore[assignment]
 
-# Of longer bodies whole numbers are read by NumPy, in half the time, and others in pieces. A parser
-# keeps 14 times its largest document: one that had to read such a body as a whole is not used
-# again.
+# Of longer bodies than the first, whole numbers are read by NumPy in half the time; of longer ones
+# than the second, others are read in pieces. A parser keeps 14 times its largest document: one that
+# had to read such a body as a whole is not used again.
+DIGITS_FROM_BYTES = 2**15
 WHOLE_BELOW_BYTES = 2**19
 PIECE_BYTES = 2**18
 MAX_HEAD_BYTES = 2**16  # in front of a list that is read in pieces
@@ -42,7 +43,7 @@ class _Begin(NamedTuple):
 class Found(NamedTuple):
     """Numbers that stand in a JSON body."""
 
-    numbers: Pixels  # float64 or uint16, flat
+    numbers: Pixels  # float64 or uint8, flat
     shape: Shape  # as the lists are nested
     place: str  # JSON pointer
     others: dict[str, Any]  # the document with null in their place
@@ -54,7 +55,8 @@ def find_numbers(content: bytes, places: Sequence[str]) -> Found | None:
         return None
     parser = _idle_parser()
     long = len(content) > WHOLE_BELOW_BYTES
-    for way in (_find_digits, _find_in_pieces) if long else (_find,):
+    ways = (_find_in_pieces,) if long else (_find,)
+    for way in (_find_digits, *ways) if len(content) > DIGITS_FROM_BYTES else ways:
         if found := _try(way, parser, content, places):
             _idle.append(parser)
             return found

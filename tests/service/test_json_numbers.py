@@ -55,12 +55,23 @@ def test_a_short_body_is_read_whole_and_a_long_one_as_digits_or_in_pieces(monkey
         )
 
     short = find_numbers(json.dumps({"instances": [row]}).encode(), ["/instances"])
+    middle = find_numbers(json.dumps({"instances": [row] * 20}).encode(), ["/instances"])
     whole = find_numbers(json.dumps({"instances": [row] * 2_000}).encode(), ["/instances"])
     row[-1] = 0.5
+    decimals = find_numbers(json.dumps({"instances": [row] * 20}).encode(), ["/instances"])
     long = find_numbers(json.dumps({"instances": [row] * 2_000}).encode(), ["/instances"])
 
-    assert (short.shape, whole.shape, long.shape) == ((1, 784), (2_000, 784), (2_000, 784))
-    assert ways == ["_find", "_find_digits", "_find_digits", "_find_in_pieces"]
+    assert [found.shape[0] for found in (short, middle, decimals)] == [1, 20, 20]
+    assert whole.shape == long.shape == (2_000, 784)
+    assert ways == [
+        "_find",
+        "_find_digits",
+        "_find_digits",
+        "_find_digits",
+        "_find",
+        "_find_digits",
+        "_find_in_pieces",
+    ]
     assert long.numbers.reshape(2_000, 784)[1_999].tolist() == row
 
 
@@ -111,7 +122,8 @@ def test_what_is_found_is_what_stands_there_whatever_the_body(
     places = ["/instances/images", "/instances", "/inputs"]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_numbers, "WHOLE_BELOW_BYTES", 0)
+        for name in ("WHOLE_BELOW_BYTES", "DIGITS_FROM_BYTES"):
+            patch.setattr(json_numbers, name, 0)
         for module in (json_numbers, json_digits):
             patch.setattr(module, "PIECE_BYTES", piece)
         ways = [
@@ -131,23 +143,24 @@ def test_what_is_found_is_what_stands_there_whatever_the_body(
 
 
 @given(
-    st.lists(st.lists(st.integers(0, 1200), min_size=1, max_size=4), min_size=1, max_size=5)
+    st.lists(st.lists(st.integers(0, 400), min_size=1, max_size=4), min_size=1, max_size=5)
     | st.integers(1, 4).flatmap(
         lambda width: st.lists(
-            st.lists(st.integers(0, 999), min_size=width, max_size=width), min_size=1, max_size=5
+            st.lists(st.integers(0, 255), min_size=width, max_size=width), min_size=1, max_size=5
         )
     ),
-    st.sampled_from([",", ", "]),
+    st.sampled_from([",", ", ", ",   "]),
     st.none() | st.tuples(st.integers(0, 60), st.sampled_from([*"0, []19-.e", ",,", "  ", "],["])),
     st.booleans(),
     st.sampled_from([1, 7, 1000]),
 )
+@settings(max_examples=300)
 def test_digits_are_read_as_json_has_them_or_not_at_all(rows, comma, mistake, insert, piece):
     text = json.dumps(rows, separators=(comma, ":"))[1:-1]
     if mistake:
         where, what = mistake
         text = text[:where] + what + text[where + (not insert) :]
-    right = len({len(row) for row in rows}) == 1 and max(map(max, rows)) < 1000
+    right = len({len(row) for row in rows}) == 1 and max(map(max, rows)) < 256
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_digits, "PIECE_BYTES", piece)
         try:
@@ -159,6 +172,22 @@ def test_digits_are_read_as_json_has_them_or_not_at_all(rows, comma, mistake, in
     value = json.loads(f"[{text}]")
     assert np.array(value).shape == shape
     assert numbers.tolist() == flat(value)
+
+
+@pytest.mark.parametrize("number", [255, 256, 299, 300, 999, 1000, 2551])
+def test_digits_are_those_of_pixels(number):
+    text = b"[0, %d, 7]" % number
+    if number == 255:
+        assert read_digits(text, 0, len(text))[0].tolist() == [0, 255, 7]
+    else:
+        with pytest.raises(ValueError, match="number"):
+            read_digits(text, 0, len(text))
+
+
+def test_rows_of_few_numbers_are_left_to_others():
+    text = b",".join([b"[1]"] * 5000)
+    with pytest.raises(ValueError, match="few numbers"):
+        read_digits(text, 0, len(text))
 
 
 def test_bodies_that_come_one_after_another_are_read_by_one_parser(monkeypatch):
