@@ -16,6 +16,8 @@ from nncore.durable import replace_file, stage, sync_folder, write_file
 from nncore.names import is_alias_name
 
 MANIFEST_FILE = "manifest.json"
+WEIGHTS_FILE = "weights.safetensors"
+GOLDEN_FILE = "golden.safetensors"
 REPORT_FOLDER = "report"
 LATEST_FILE = ".latest"
 STAGING_FOLDER = ".staging"
@@ -23,7 +25,9 @@ SCATTERED = 100  # free numbers in a row after which the folder is listed instea
 
 HISTORY_FILE = "history.jsonl"
 
-Stamp = tuple[int, int] | str
+LOADED_FILES = MANIFEST_FILE, WEIGHTS_FILE, GOLDEN_FILE
+
+Stamp = tuple[int, ...] | str
 
 
 class Noted(NamedTuple):
@@ -76,12 +80,9 @@ class ModelFolder:
         return (self._versions / str(version)).is_dir()
 
     def stamp(self, version: int) -> Stamp | None:
-        """Return what changes if another version takes this one's place on disk: one stat."""
-        try:
-            status = os.stat(self._versions / str(version) / MANIFEST_FILE)
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_ino
+        """Return what changes with a file that is loaded: a stat of each. Raises OSError."""
+        paths = [f"{self._versions}/{version}/{name}" for name in LOADED_FILES]
+        return tuple(number for path in paths for number in _stamp(path))
 
     def is_going(self, version: int) -> bool:
         """Tell whether a version is being removed: here that is done in one step."""
@@ -164,11 +165,7 @@ class ModelFolder:
 
     def alias_stamp(self, alias: str) -> Stamp | None:
         """Return what changes whenever `alias` moves, or None where there is none: one stat."""
-        try:
-            status = os.stat(f"{self._aliases}/{alias}")
-        except FileNotFoundError:
-            return None
-        return status.st_mtime_ns, status.st_ino
+        return _stamp(f"{self._aliases}/{alias}") or None
 
     def move_alias(self, alias: str, change: Callable[[bytes | None], Noted | None]) -> None:
         """Let the move that `change` makes of the last one follow it, if it makes one."""
@@ -235,6 +232,15 @@ class ModelFolder:
         folder = self.path / STAGING_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         return stage(folder)
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    """Return what changes with a file, nothing where there is none. Raises OSError."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def names(folder: Path) -> list[str]:

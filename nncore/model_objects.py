@@ -53,11 +53,13 @@ class ModelObjects:
         return version in self._state()[0]["deleting"]
 
     def stamp(self, version: int) -> Stamp | None:
-        """Return what changes if another version takes this one's place; None if it is away."""
-        try:
-            return self._store.tag(self._manifest_key(version))
-        except OSError:
-            return None
+        """Return what changes with a version's manifest, None where there is none.
+
+        All else lies under its hash, and is checked and kept on this machine when it is loaded.
+
+        Raises OSError.
+        """
+        return self._store.tag(self._manifest_key(version))
 
     def manifest(self, version: int) -> bytes:
         """Return a version's manifest. Raises OSError, FileNotFoundError."""

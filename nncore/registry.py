@@ -34,7 +34,15 @@ from nncore.errors import (
 )
 from nncore.golden import Golden
 from nncore.manifest import Manifest, digest
-from nncore.model_folder import MANIFEST_FILE, ModelFolder, Stamp, is_number, names
+from nncore.model_folder import (
+    GOLDEN_FILE,
+    MANIFEST_FILE,
+    WEIGHTS_FILE,
+    ModelFolder,
+    Stamp,
+    is_number,
+    names,
+)
 from nncore.model_objects import ModelObjects, StoredModel
 from nncore.names import check_alias_name, check_model_name, is_alias_name, is_model_name
 from nncore.network import Network
@@ -44,8 +52,6 @@ from nncore.specs import wrong
 from nncore.targets import Target
 from nncore.weights import decode_weights, encode_weights
 
-WEIGHTS_FILE = "weights.safetensors"
-GOLDEN_FILE = "golden.safetensors"
 SKETCH_FILE = "sketch.safetensors"
 VERDICT_FILE = "verdict.json"
 
@@ -290,7 +296,7 @@ class Registry:
         return _object(self.report_file(model, version, VERDICT_FILE))
 
     def stamp(self, model: str, version: int) -> Stamp | None:
-        """Return what changes if another version takes this one's place: one stat."""
+        """Return what changes with a version's files, unless the store is away: raises OSError."""
         return self._folder(model).stamp(version)
 
     def files(self, model: str, version: int) -> tuple[Manifest, bytes]:

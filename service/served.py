@@ -21,21 +21,22 @@ from service.background import Repeated
 log = logging.getLogger(__name__)
 
 KEPT_VERSIONS = 8
-SECONDS_BETWEEN_TRIES = 5.0
+SECONDS_BETWEEN_CHECKS = 5.0  # of the files of what answers; of what was refused, it is a try
 SECONDS_BETWEEN_LOOKS = 2.0  # at a bucket
 
 
 class Served(NamedTuple):
     """A version that answers. Immutable; threads share it.
 
-    Where an alias names several, ``split`` has those that share its requests, with their shares,
-    and ``shadow`` the one that looks on.
+    ``stamp`` changes with its files. Where an alias names several, ``split`` has those that share
+    its requests, with their shares, and ``shadow`` the one that looks on.
     """
 
     model: str
     version: int
     labels: tuple[str, ...]
     classifier: Classifier
+    stamp: Stamp | None
     split: "tuple[tuple[Served, float], ...]" = ()
     shadow: "Served | None" = None
 
@@ -70,7 +71,7 @@ class _Held(NamedTuple):
     stamp: Stamp
     served: Served
     refusal: str | None
-    tried_at: float
+    checked_at: float
 
 
 class ServedModels:
@@ -78,7 +79,8 @@ class ServedModels:
 
     An alias is looked at with one stat a request, so that a promotion is seen by the next request
     in every process. The new version is loaded beside the old one, which is replaced when the new
-    one is whole; a version that cannot be loaded is refused and the old one keeps answering.
+    one is whole; a version that cannot be loaded is refused and the old one keeps answering. So
+    does a loaded one whose files are damaged; that too is seen, and told, within five seconds.
 
     At a bucket a thread looks, every two seconds, and loads what is new there. No request waits
     for it, but the first that names an alias, or a version by its number.
@@ -88,7 +90,7 @@ class ServedModels:
         self._registry = registry
         self._happened = happened  # is told of what is taken up and what is refused
         self._aliases: dict[tuple[str, str], _Held] = {}
-        self._versions: OrderedDict[tuple[str, int, Stamp | None], Served] = OrderedDict()
+        self._versions: OrderedDict[tuple[str, int], Served] = OrderedDict()
         self._numbered: OrderedDict[tuple[str, int], Served] = OrderedDict()  # of a bucket
         self._lock = threading.Lock()
         self._looking = Repeated("look", self._look, SECONDS_BETWEEN_LOOKS)
@@ -139,7 +141,9 @@ class ServedModels:
             return self._take_up(model, reference, aliases, stamp)
 
     def refusals(self) -> list[Refusal]:
-        """Return which aliases name a version that this process refused, and why."""
+        """Return which aliases name a version that this process refuses, and why."""
+        if self._registry.is_near:
+            self._look()
         return [
             Refusal(model, alias, held.refusal)
             for (model, alias), held in list(self._aliases.items())
@@ -151,10 +155,8 @@ class ServedModels:
         for model, alias in list(self._aliases):
             with suppress(_AliasRemovedError):
                 self._look_up(model, alias)
-        for model, number in list(self._numbered):
-            try:
-                self._registry.resolve(model, str(number))
-            except NotFoundError:
+        for (model, number), served in list(self._numbered.items()):
+            if self._registry.stamp(model, number) != served.stamp:
                 self._numbered.pop((model, number), None)
 
     def _keep_numbered(self, served: Served) -> None:
@@ -166,6 +168,9 @@ class ServedModels:
         held = self._aliases.get((model, alias))
         if held and stamp == held.stamp and not self._due(held):
             return held.served  # another thread did it meanwhile
+        if held and stamp == held.stamp and held.refusal is None and not self._changed(held.served):
+            self._aliases[model, alias] = held._replace(checked_at=time.monotonic())
+            return held.served
         # Looked at before it is read: if the alias moves in between, the next request reads again.
         stamp = _stamp(aliases, alias) or stamp
         try:
@@ -221,23 +226,27 @@ class ServedModels:
         return None
 
     def _version(self, model: str, number: int) -> Served:
-        """Return a loaded version; its stamp tells when a store was put in another's place."""
-        key = model, number, self._registry.stamp(model, number)
-        served = self._versions.get(key) or self._load(model, number)
-        self._versions[key] = served
-        self._versions.move_to_end(key)
+        """Return a loaded version: again, where its files have changed."""
+        try:
+            stamp = self._registry.stamp(model, number)
+        except OSError:  # a bucket is away: there may be copies
+            stamp = None
+        served = self._versions.pop((model, number), None)
+        if served is None or served.stamp != stamp:
+            served = self._load(model, number, stamp)
+        self._versions[model, number] = served
         while len(self._versions) > KEPT_VERSIONS:
             self._versions.popitem(last=False)
         return served
 
-    def _load(self, model: str, number: int) -> Served:
+    def _load(self, model: str, number: int, stamp: Stamp | None) -> Served:
         version = self._registry.load(model, number)
         if version.manifest.model != model:
             raise CorruptVersionError(
                 f"Version {number} of {model!r} says that it is of model "
                 f"{version.manifest.model!r}."
             )
-        return Served(model, number, version.manifest.labels, Classifier.of(version))
+        return Served(model, number, version.manifest.labels, Classifier.of(version), stamp)
 
     def _nothing(self, model: str, alias: str) -> Exception:
         if alias == "live" and model in self._registry.models():
@@ -250,11 +259,19 @@ class ServedModels:
             return error
         return NotLiveError(f"{alias!r} of model {model!r} was set just now.")
 
+    def _changed(self, served: Served) -> bool:
+        """Tell whether the files of what answers are no longer those that were loaded."""
+        versions = [served, *(version for version, _ in served.split)]
+        versions += [served.shadow] if served.shadow else []
+        try:
+            return any(self._registry.stamp(v.model, v.version) != v.stamp for v in versions)
+        except OSError:  # the store is gone: what is loaded goes on answering
+            return False
+
     @staticmethod
     def _due(held: _Held) -> bool:
-        """Tell whether to try a refused version again: a disk may have been away."""
-        waited = time.monotonic() - held.tried_at
-        return held.refusal is not None and waited >= SECONDS_BETWEEN_TRIES
+        """Tell whether to look at the files again; a refused version's disk may be back."""
+        return time.monotonic() - held.checked_at >= SECONDS_BETWEEN_CHECKS
 
 
 def _stamp(aliases: Aliases, alias: str) -> Stamp | None:

@@ -3,16 +3,19 @@
 import contextlib
 import json
 
+import httpx
 import pytest
 
 from nncore.registry import Registry
 from tests.chaos.measures import disturb
 from tests.conftest import publish
 from tests.load import OCTETS, PICTURE
+from tests.stack import wait_for
 
 pytestmark = pytest.mark.integration
 
 WEIGHTS, MANIFEST = "weights.safetensors", "manifest.json"
+TOLD = 60  # seconds, on a busy machine: each process looks every five
 
 
 def weights_corrupted(folder, other):
@@ -74,6 +77,40 @@ def test_a_damaged_version_is_refused_with_the_reason_and_the_old_one_answers(st
         assert ready["refused"], ready
     reason = answers[-1][1]["refused"][0]
     tell(fault.__name__.replace("_", " "), f"{seen}; refused: {reason}")
+
+
+def test_every_process_tells_of_what_it_answers_with_and_is_damaged_meanwhile(stack, tell):
+    good = publish(Registry(stack.store), seed=3)
+    folder = folder_of(stack, "digits", good)
+    whole = (folder / WEIGHTS).read_bytes()
+    for _ in range(20):  # both processes have it
+        look_anew(stack)
+
+    @contextlib.contextmanager
+    def damaged():
+        weights_corrupted(folder, None)
+        wait_for(lambda: told(stack, [WEIGHTS]), TOLD, "the damage to be told by both")
+        yield
+        (folder / WEIGHTS).write_bytes(whole)
+        wait_for(lambda: told(stack, []), TOLD, "the end of it to be told by both")
+
+    answers = []
+    seen = disturb(stack.url, damaged, lambda: answers.append(look(stack)))
+
+    assert seen.failures == []
+    assert {version for version, _ in answers} == {good}
+    tell("weights of what answers corrupted", f"{seen}; told by both processes")
+
+
+def told(stack, files):
+    """Tell whether each process says of these files, and of no others, that they are damaged."""
+    refused = [look_anew(stack)["refused"] for _ in range(20)]
+    return all([one["reason"].split()[0] for one in each] == files for each in refused)
+
+
+def look_anew(stack):
+    """Return what the process says that a new connection comes to."""
+    return httpx.get(f"{stack.url}/readyz").json()
 
 
 def folder_of(stack, model, number):

@@ -1,6 +1,7 @@
 """The store in a bucket of a real S3 server: all goes on, and what is stopped loses nothing."""
 
 import io
+import signal
 import time
 
 import numpy as np
@@ -23,6 +24,7 @@ from tests.store_trials import (
 pytestmark = pytest.mark.integration
 
 TAKEN_UP = 30  # seconds, on a busy machine: the service looks every two
+TOLD = 30  # seconds: of what answers it looks at the files every five
 
 
 def new_stack(folder, server, **environ):
@@ -104,6 +106,24 @@ def test_all_that_works_with_a_folder_works_with_a_bucket(stack, s3_server, tmp_
     assert (ready["ready"], ready["refused"]) == (True, [])
 
 
+def test_a_version_that_is_damaged_while_it_answers_goes_on_and_is_told_of(stack, tmp_path):
+    number = publish(registry_of(stack, tmp_path))
+    wait_for_version(stack, number)
+    bucket = open_store(stack.environ["INKWELL_STORE"], str(tmp_path))
+    key = next(iter(bucket.keys(f"models/{MODEL}/versions")))  # the newest comes first
+    whole = bucket.read(key)
+
+    def refusals(wanted):
+        ready = stack.client.get("/readyz").json()
+        assert (ready["ready"], ready["version"]) == (True, number)
+        return [refused["alias"] for refused in ready["refused"]] == wanted
+
+    bucket.write(key, whole[:-20])
+    wait_for(lambda: refusals(["live"]), TOLD, "the damage to be told")
+    bucket.write(key, whole)
+    wait_for(lambda: refusals([]), TOLD, "the end of it to be told")
+
+
 def test_serving_goes_on_while_the_server_is_away_and_says_what_it_cannot_do(stack, back, tmp_path):
     before, other = answer(stack), publish(registry_of(stack, tmp_path), seed=9, live=False)
     back.stop()
@@ -124,7 +144,7 @@ def test_serving_goes_on_while_the_server_is_away_and_says_what_it_cannot_do(sta
     alias = f"/api/v1/models/{MODEL}/aliases/live"
     assert stack.client.put(alias, json={"version": other}).status_code == 503
 
-    stack.kill("service")  # one that begins now answers with what is in its cache
+    stack.kill("service", signal.SIGTERM)  # what begins now answers with what is in its cache
     stack.start_service()
     assert answer(stack) == before
 

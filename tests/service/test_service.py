@@ -26,6 +26,14 @@ def damage(settings, number):
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
 
 
+def flip_a_byte(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 16
+    path.write_bytes(content)
+    # Some disks note times coarsely: this one is another for certain.
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+
+
 def test_without_a_version_predicting_says_when_to_try_again(client):
     response = predict(client)
 
@@ -84,16 +92,16 @@ def test_a_damaged_version_is_refused_and_the_old_one_keeps_answering(client, re
     assert client.get("/readyz").json["refused"] == []
 
 
-@pytest.mark.parametrize("name", ["weights.safetensors", "golden.safetensors", "manifest.json"])
+LOADED = ["weights.safetensors", "golden.safetensors", "manifest.json"]
+
+
+@pytest.mark.parametrize("name", LOADED)
 def test_one_byte_flipped_the_version_is_refused_the_old_one_answers_and_readyz_tells(
     client, registry, settings, name
 ):
     publish(registry, seed=1)
     assert predict(client).json["version"] == 1
-    path = settings.store / f"models/digits/versions/{publish(registry, seed=2)}" / name
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 16
-    path.write_bytes(content)
+    flip_a_byte(settings.store / f"models/digits/versions/{publish(registry, seed=2)}" / name)
 
     served = predict(client).json["version"]
     ready = client.get("/readyz")
@@ -102,6 +110,75 @@ def test_one_byte_flipped_the_version_is_refused_the_old_one_answers_and_readyz_
     assert ready.json["refused"][0]["model"] == "digits"
     assert name in ready.json["refused"][0]["reason"]
     assert predict(client, "/api/v1/models/digits/versions/2/predict").status_code == 503
+
+
+@pytest.fixture
+def checked_each_time(monkeypatch):
+    """Files are looked at by each request, instead of by one every five seconds."""
+    monkeypatch.setattr("service.served.SECONDS_BETWEEN_CHECKS", 0)
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_one_byte_flipped_of_what_answers_it_goes_on_and_readyz_tells_until_it_is_mended(
+    client, registry, settings, checked_each_time, name
+):
+    publish(registry, seed=1)
+    publish(registry, seed=2)
+    good = predict(client).json["predictions"]
+    path = settings.store / "models/digits/versions/2" / name
+    whole = path.read_bytes()
+
+    flip_a_byte(path)
+    damaged = client.get("/readyz").json
+    answer = predict(client).json
+    path.write_bytes(whole)
+    mended = client.get("/readyz").json
+
+    assert (damaged["ready"], damaged["version"]) == (True, 2)
+    assert name in damaged["refused"][0]["reason"]
+    assert (answer["version"], answer["predictions"]) == (2, good)
+    assert (mended["version"], mended["refused"]) == (2, [])
+
+
+def test_readyz_tells_of_what_answers_and_is_not_there_any_more(
+    client, registry, settings, checked_each_time
+):
+    publish(registry)
+    predict(client)
+
+    (settings.store / "models/digits/versions/1").rename(settings.store / "elsewhere")
+
+    assert client.get("/readyz").json["refused"][0]["model"] == "digits"
+    assert predict(client).json["version"] == 1
+
+
+def test_a_version_whose_files_another_has_replaced_answers_as_that_one(
+    client, registry, settings, checked_each_time
+):
+    for seed in (1, 2):
+        publish(registry, seed=seed, live=seed == 1)
+    predict(client)
+    other = predict(client, "/api/v1/models/digits/versions/2/predict").json["predictions"]
+    versions = settings.store / "models/digits/versions"
+
+    (versions / "1").rename(settings.store / "elsewhere")
+    (versions / "2").rename(versions / "1")
+    answer = predict(client).json
+
+    assert (answer["version"], answer["predictions"]) == (1, other)
+
+
+def test_readyz_tells_of_the_other_aliases_though_nobody_asks_for_them(
+    client, registry, settings, checked_each_time
+):
+    publish(registry)
+    publish(registry, model="other")
+    predict(client)
+    predict(client, "/api/v1/models/other/predict")
+
+    flip_a_byte(settings.store / "models/other/versions/1/manifest.json")
+
+    assert client.get("/readyz").json["refused"][0]["model"] == "other"
 
 
 def test_a_damaged_version_with_nothing_before_it_is_told(client, registry, settings):
