@@ -1,7 +1,7 @@
 """The client for programs that wait for many things at once."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -80,19 +80,47 @@ class AsyncClient(Endpoint):
         """Return a page of a model's versions, newest first."""
         return await self.send(calls.get(f"/models/{part(model)}/versions", **query))
 
+    async def export(self, model: str, version: int | str = "live", format: str = "onnx") -> bytes:
+        """Return a version as a file: onnx, npz, or safetensors."""
+        return await self.send(calls.export(model, version, format))
+
     async def promote(
-        self, model: str, version: int, alias: str = "live", reason: str | None = None
+        self,
+        model: str,
+        version: int | None = None,
+        alias: str = "live",
+        reason: str | None = None,
+        actor: str | None = None,
+        *,
+        split: Mapping[int, float] | None = None,
+        shadow: int | None = None,
     ) -> Answer:
-        """Point an alias at a version."""
-        return await self.send(calls.promote(model, version, alias, reason, None))
+        """Point an alias at a version, or at several that share the requests."""
+        return await self.send(calls.promote(model, version, alias, reason, actor, split, shadow))
 
-    async def rollback(self, model: str, alias: str = "live", reason: str | None = None) -> Answer:
+    async def rollback(
+        self,
+        model: str,
+        alias: str = "live",
+        reason: str | None = None,
+        actor: str | None = None,
+    ) -> Answer:
         """Point an alias at what it named before its last move."""
-        return await self.send(calls.rollback(model, alias, reason, None))
+        return await self.send(calls.rollback(model, alias, reason, actor))
 
-    async def remove_alias(self, model: str, alias: str) -> None:
+    async def aliases(self, model: str) -> Answer:
+        """Return the model's aliases: what they name, since when, who moved them, why."""
+        return await self.send(calls.get(f"/models/{part(model)}/aliases"))
+
+    async def remove_alias(
+        self, model: str, alias: str, reason: str | None = None, actor: str | None = None
+    ) -> None:
         """Let an alias name nothing any more."""
-        await self.send(calls.delete(f"/models/{part(model)}/aliases/{part(alias)}"))
+        await self.send(calls.remove_alias(model, alias, reason, actor))
+
+    async def shadows(self, model: str) -> Answer:
+        """Return what versions in the shadow said of what others answered."""
+        return await self.send(calls.get(f"/models/{part(model)}/shadows"))
 
     async def delete_version(self, model: str, version: int) -> None:
         """Delete a version that no alias names."""
@@ -186,7 +214,7 @@ class AsyncClient(Endpoint):
         attempt = 0
         while True:
             try:
-                return call.read(self._read(await self._request(call)))
+                return call.read(self._read(await self._request(call), call.file))
             except (ServiceError, ServiceUnreachable) as error:
                 await asyncio.sleep(self._pause(attempt, call.safe, error))
                 attempt += 1

@@ -1,7 +1,7 @@
 """What each call sends and how its answer is read: the same for the client and the async client."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -15,13 +15,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """A request; `read` makes the result of the answer, `safe` tells that it may be sent twice."""
+    """A request; `read` makes the result of the answer, `safe` tells that it may be sent twice.
+
+    The answer is JSON, or a file's bytes where `file` says so.
+    """
 
     method: str
     path: str
-    read: Callable[[Answer], T]
+    read: Callable[[Any], T]
     options: dict[str, Any] = field(default_factory=dict)
     safe: bool = True
+    file: bool = False
 
 
 def plain(answer: Answer) -> Answer:
@@ -132,13 +136,35 @@ def version(model: str, version: int | str) -> Call[Version]:
     return Call("GET", path, Version.of)
 
 
+def export(model: str, version: int | str, format: str) -> Call[bytes]:
+    """Fetch a version as a file."""
+    path = f"/api/v1/models/{part(model)}/versions/{part(version)}"
+    if format == "safetensors":
+        return Call("GET", f"{path}/weights", bytes, file=True)
+    return Call("GET", f"{path}/export", bytes, {"params": {"format": format}}, file=True)
+
+
 def promote(
-    model: str, version: int, alias: str, reason: str | None, actor: str | None
+    model: str,
+    version: int | None,
+    alias: str,
+    reason: str | None,
+    actor: str | None,
+    split: Mapping[int, float] | None,
+    shadow: int | None,
 ) -> Call[Answer]:
-    """Point an alias at a version. Not sent twice: each move is a line of the history."""
-    body = {"version": version} | _given(reason=reason, actor=actor)
-    path = f"/api/v1/models/{part(model)}/aliases/{part(alias)}"
-    return Call("PUT", path, plain, {"json": body}, safe=False)
+    """Point an alias at a version, or at several. Not sent twice: each is a line of the history."""
+    shares = {str(number): share for number, share in split.items()} if split else None
+    named = {"version": version, "split": shares, "shadow": shadow}
+    body = {key: value for key, value in named.items() if value is not None}
+    options = {"json": body | _given(reason=reason, actor=actor)}
+    return Call("PUT", _alias_path(model, alias), plain, options, safe=False)
+
+
+def remove_alias(model: str, alias: str, reason: str | None, actor: str | None) -> Call[Answer]:
+    """Let an alias name nothing. Not sent twice: the second time it would not be found."""
+    options = {"json": _given(reason=reason, actor=actor)}
+    return Call("DELETE", _alias_path(model, alias), plain, options, safe=False)
 
 
 def rollback(model: str, alias: str, reason: str | None, actor: str | None) -> Call[Answer]:
@@ -152,6 +178,10 @@ def part(segment: int | str) -> str:
     # A dot segment would be resolved away, and another address called.
     text = quote(str(segment), safe="")
     return text if text.strip(".") else text.replace(".", "%2E")
+
+
+def _alias_path(model: str, alias: str) -> str:
+    return f"/api/v1/models/{part(model)}/aliases/{part(alias)}"
 
 
 def _given(**values: int | str | None) -> dict[str, int | str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from inkwell.alias import alias
 from inkwell.bench import bench
 from inkwell.completion import completion
 from inkwell.data import data
@@ -24,6 +25,7 @@ from inkwell.train import train
 from inkwell.transport import ServiceError
 from inkwell.up import down, up
 from inkwell.verify import verify
+from inkwell.version import version
 
 
 class Commands(Group):
@@ -69,8 +71,10 @@ COMMANDS = (
     predict,
     models,
     versions,
+    version,
     promote,
     rollback,
+    alias,
     history,
     verify,
     jobs,

@@ -1,7 +1,7 @@
 """The client: Inkwell's HTTP API over kept-alive connections."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -139,16 +139,35 @@ class Client(Endpoint):
         """Return a page of a model's versions, newest first; `limit`, `cursor` narrow it."""
         return self.send(calls.get(f"/models/{part(model)}/versions", **query))
 
+    def export(self, model: str, version: int | str = "live", format: str = "onnx") -> bytes:
+        """Return a version as a file: onnx, npz, or safetensors, the weights as they are kept."""
+        return self.send(calls.export(model, version, format))
+
     def promote(
         self,
         model: str,
-        version: int,
+        version: int | None = None,
         alias: str = "live",
         reason: str | None = None,
         actor: str | None = None,
+        *,
+        split: Mapping[int, float] | None = None,
+        shadow: int | None = None,
     ) -> Answer:
-        """Point an alias at a version; the service answers with it from the next request on."""
-        return self.send(calls.promote(model, version, alias, reason, actor))
+        """Point an alias at a version; the service answers with it from the next request on.
+
+        Parameters
+        ----------
+        model, version, alias
+            What answers for which name; `version` is not given where there is a `split`.
+        reason, actor : str, optional
+            Why and by whom, for the history.
+        split : dict, optional
+            Versions that share the requests, each with its share: ``{1: 0.95, 2: 0.05}``.
+        shadow : int, optional
+            A version that is asked, too, and compared; it answers nobody.
+        """
+        return self.send(calls.promote(model, version, alias, reason, actor, split, shadow))
 
     def rollback(
         self,
@@ -160,9 +179,19 @@ class Client(Endpoint):
         """Point an alias at what it named before its last move."""
         return self.send(calls.rollback(model, alias, reason, actor))
 
-    def remove_alias(self, model: str, alias: str) -> None:
+    def aliases(self, model: str) -> Answer:
+        """Return the model's aliases: what they name, since when, who moved them, why."""
+        return self.send(calls.get(f"/models/{part(model)}/aliases"))
+
+    def remove_alias(
+        self, model: str, alias: str, reason: str | None = None, actor: str | None = None
+    ) -> None:
         """Let an alias name nothing any more."""
-        self.send(calls.delete(f"/models/{part(model)}/aliases/{part(alias)}"))
+        self.send(calls.remove_alias(model, alias, reason, actor))
+
+    def shadows(self, model: str) -> Answer:
+        """Return what versions in the shadow said of what others answered."""
+        return self.send(calls.get(f"/models/{part(model)}/shadows"))
 
     def delete_version(self, model: str, version: int) -> None:
         """Delete a version that no alias names."""
@@ -294,7 +323,7 @@ class Client(Endpoint):
         while True:
             try:
                 response = self._request(call.method, call.path, **call.options)
-                return call.read(self._read(response))
+                return call.read(self._read(response, call.file))
             except (ServiceError, ServiceUnreachable) as error:
                 time.sleep(self._pause(attempt, call.safe, error))
                 attempt += 1

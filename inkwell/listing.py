@@ -91,8 +91,8 @@ def history(settings: Settings, model: str, as_json: bool) -> None:
             (
                 moment(m["at"]),
                 m["alias"],
-                _named(m, "from", "from_"),
-                _named(m, "to"),
+                named(m, "from", "from_"),
+                named(m, "to"),
                 m["actor"],
                 m["reason"],
             )
@@ -102,14 +102,14 @@ def history(settings: Settings, model: str, as_json: bool) -> None:
     )
 
 
-def _named(move: Mapping[str, Any], end: str, prefix: str = "") -> str:
+def named(move: Mapping[str, Any], end: str, prefix: str = "") -> str:
     """Return what an alias named: a version, or several with their shares, and who looked on."""
     split, shadow = move.get(f"{prefix}split"), move.get(f"{prefix}shadow")
     if split:
-        named = ", ".join(f"{number} ({100 * share:g} %)" for number, share in split.items())
+        versions = ", ".join(f"{number} ({100 * share:g} %)" for number, share in split.items())
     else:
-        named = str(move[end] or "")
-    return f"{named}, shadow {shadow}" if shadow else named
+        versions = str(move[end] or "")
+    return f"{versions}, shadow {shadow}" if shadow else versions
 
 
 @click.command()

@@ -60,10 +60,12 @@ class Endpoint:
         """Open the connections with what httpx is to be told."""
         raise NotImplementedError
 
-    def _read(self, response: httpx.Response) -> Answer:
-        """Return an answer's JSON. Raises ServiceError, ServiceUnreachable."""
+    def _read(self, response: httpx.Response, file: bool = False) -> Answer | bytes:
+        """Return an answer's JSON, or the file. Raises ServiceError, ServiceUnreachable."""
         if not response.is_success:
             raise ServiceError(response)
+        if file:
+            return response.content
         if response.status_code == NO_CONTENT:
             return {}
         answer = json_object(response)

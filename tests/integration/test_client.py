@@ -77,18 +77,47 @@ def test_versions_are_promoted_and_rolled_back_by_the_async_client(stack, client
             await both.rollback("digits")
             for alias in ("champion", "challenger"):
                 await both.promote("digits", newest, alias)
-            await both.remove_alias("digits", "champion")
+            await both.remove_alias("digits", "champion", reason="seen enough")
             return newest, promoted, (await both.version("digits")).version
 
     newest, promoted, back = asyncio.run(move())
-    client.remove_alias("digits", "challenger")
+    client.remove_alias("digits", "challenger", reason="over", actor="me")
 
     assert promoted == newest != back
     moves = client.history("digits")["history"][-2:]
-    assert [(move["alias"], move["from"], move["to"]) for move in moves] == [
-        ("champion", newest, None),
-        ("challenger", newest, None),
+    assert [(move["alias"], move["from"], move["to"], move["reason"]) for move in moves] == [
+        ("champion", newest, None, "seen enough"),
+        ("challenger", newest, None, "over"),
     ]
+    assert [move["actor"] for move in moves] == ["api", "me"]
+
+
+def test_versions_share_an_alias_and_are_fetched_as_files_by_both_clients(stack, client):
+    newest, before = (
+        client.train(epochs=1, promote="never", seed=seed).wait(120).result["version"]
+        for seed in (11, 12)
+    )
+
+    split = {newest: 0.5, before: 0.5}
+    moved = client.promote("digits", alias="both", split=split, shadow=newest)
+
+    async def look():
+        async with AsyncClient(stack.url, TOKEN) as both:
+            await both.promote("digits", newest, "both", shadow=before)
+            aliases = {one["alias"]: one for one in (await both.aliases("digits"))["aliases"]}
+            exported = await both.export("digits", newest)
+            return aliases["both"], await both.shadows("digits"), exported
+
+    shown, shadows, exported = asyncio.run(look())
+
+    assert moved["split"] == {str(number): 0.5 for number in sorted(split)}
+    assert (shown["version"], shown["shadow"], shown["split"]) == (newest, before, None)
+    assert shadows == client.shadows("digits") == {"shadows": []}
+    assert exported == client.export("digits", newest, "onnx")
+    assert client.export("digits", newest, "npz")[:2] == b"PK"
+    with pytest.raises(ServiceError, match="format"):
+        client.export("digits", newest, "pickle")
+    client.remove_alias("digits", "both")
 
 
 def test_a_sweep_is_at_hand_with_its_trials_and_its_best(client):

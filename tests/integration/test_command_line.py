@@ -3,9 +3,11 @@
 import json
 import zipfile
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from safetensors.numpy import load_file
 from sklearn.datasets import load_digits
 
 from inkwell.cli import main
@@ -103,6 +105,17 @@ def test_a_sweep_draws_from_ranges_and_is_stopped(inkwell, answer):
         (("schedule", "add", "n", "--cron", "never"), 1, "expected 5 fields"),
         (("schedule", "add", "n", "--cron", "0 2 * * *", "--dataset", "x"), 1, "/job/dataset"),
         (("schedule", "show", "none"), 1, "There is no schedule 'none'."),
+        (("alias", "remove", "digits", "none"), 1, "no version or alias 'none'"),
+        (("alias", "remove", "digits", "live"), 1, "'live' cannot be removed"),
+        (("alias", "list", "none"), 1, "There is no model 'none'."),
+        (("version", "show", "digits", "none"), 1, "no version or alias 'none'"),
+        (("version", "remove", "digits", "x"), 2, "'x' is not a valid integer"),
+        (("version", "export", "digits", "none"), 1, "no version or alias 'none'"),
+        (("version", "export", "digits", "--format", "pickle"), 2, "'pickle' is not one of"),
+        (("promote", "digits"), 2, "Give a version, or --split"),
+        (("promote", "digits", 1, "--split", "1=1"), 2, "Give a version, or --split"),
+        (("promote", "digits", "--split", "1:2"), 2, "such as 2=0.05"),
+        (("promote", "digits", "--split", "1=0.5"), 1, "/split"),
     ],
 )
 def test_what_is_wrong_is_one_line_that_tells_the_way_out(inkwell, arguments, code, said):
@@ -181,6 +194,70 @@ def test_a_schedule_is_added_shown_and_removed(inkwell, answer):
     assert answer("schedule", "show", "nightly")["cron"] == "0 2 * * *"
     assert inkwell("schedule", "remove", "nightly").stdout == "nightly is removed.\n"
     assert "No schedules yet" in inkwell("schedule", "list").stdout
+
+
+@pytest.fixture
+def two(answer):
+    """The numbers of two versions."""
+    for seed in (1, 2):
+        answer("train", "--epochs", 1, "--seed", seed, "--set", "promote=never", "--wait")
+    return [one["version"] for one in answer("versions", "digits", "--limit", 2)["versions"]]
+
+
+def test_an_alias_is_set_listed_removed_and_brought_back(inkwell, answer, two):
+    newest, before = two
+
+    inkwell("promote", "digits", newest, "--alias", "champion", "--reason", "a look")
+    listed = inkwell("alias", "list", "digits").stdout
+    refused = inkwell("version", "remove", "digits", newest)
+    removed = inkwell("alias", "remove", "digits", "champion", "--reason", "seen enough")
+    left = answer("alias", "list", "digits")["aliases"]
+    back = inkwell("rollback", "digits", "--alias", "champion")
+
+    assert "champion" in listed
+    assert "a look" in listed
+    assert (refused.exit_code, "named by: champion" in refused.stderr) == (1, True)
+    assert removed.stdout == "champion of digits is removed.\n"
+    assert "champion" not in [one["alias"] for one in left]
+    assert "seen enough" in inkwell("history", "digits").stdout
+    assert back.exit_code == 0, back.output
+    assert answer("alias", "remove", "digits", "champion") == {
+        "model": "digits",
+        "removed": "champion",
+    }
+    assert inkwell("version", "remove", "digits", newest).exit_code == 0
+    assert inkwell("version", "show", "digits", newest).exit_code == 1
+    assert answer("version", "remove", "digits", before)["removed"] == before
+
+
+def test_versions_share_the_requests_and_one_looks_on(inkwell, answer, two):
+    live = answer("version", "show", "digits")["version"]
+    shares = ("--split", f"{live}=0.75", "--split", f"{two[1]}=0.25", "--shadow", two[0])
+
+    moved = inkwell("promote", "digits", *shares, "--alias", "both")
+
+    assert moved.stdout == (
+        f"digits versions {live} (75 %), {two[1]} (25 %), shadow {two[0]} are both.\n"
+    )
+    assert inkwell("promote", "digits", live, "--alias", "both").stdout.endswith("is both.\n")
+    assert "looks on" in inkwell("alias", "shadows", "digits").stdout
+    assert answer("alias", "shadows", "digits") == {"shadows": []}
+
+
+def test_a_version_is_shown_and_fetched_as_a_file(inkwell, answer, tmp_path):
+    shown = inkwell("version", "show", "digits").stdout
+    number = answer("version", "show", "digits")["version"]
+
+    for name in ("onnx", "npz", "safetensors"):
+        inkwell("version", "export", "digits", "--format", name, "-o", tmp_path / name)
+    piped = inkwell("version", "export", "digits", number, "-o", "-")
+
+    assert "verdict" in shown
+    assert "live" in shown.splitlines()[1]
+    assert piped.stdout_bytes == (tmp_path / "onnx").read_bytes()
+    with np.load(tmp_path / "npz") as arrays:
+        assert len(arrays.files) > 1
+    assert load_file(tmp_path / "safetensors")
 
 
 def test_a_wrong_token_is_told_with_how_to_name_the_right_one(inkwell):
