@@ -25,10 +25,14 @@ MAX_DEATHS = 3
 
 
 class Orders(NamedTuple):
-    """What a worker is told about the job that it runs."""
+    """What a worker is told about the job that it runs.
+
+    One that is `publishing` ends within seconds, and is not to be stopped.
+    """
 
     is_mine: bool
     stop: bool
+    publishing: bool = False
 
 
 class Executions:
@@ -66,10 +70,15 @@ class Executions:
         with self._records.redis.pipeline() as pipeline:
             worker.heartbeat(pipeline=pipeline)
             execution.heartbeat(job.started_job_registry, HEARD_SECONDS, pipeline)
-            pipeline.hmget(job.key, "execution_id", "stop_requested", "status")
-            owner, stop, status = pipeline.execute()[-1]
+            pipeline.hmget(job.key, "execution_id", "status", "stop_requested", "publishing")
+            owner, status, stop, publishing = pipeline.execute()[-1]
         is_mine = owner == json.dumps(execution.id).encode() and status == b"started"
-        return Orders(is_mine, stop == b"true")
+        return Orders(is_mine, stop == b"true", publishing == b"true")
+
+    def note_publishing(self, job_id: str, publishing: bool) -> None:
+        """Note whether a run has trained, and is to have its version."""
+        key = TrainingJob.key_for(job_id)
+        self._records.redis.hset(key, "publishing", json.dumps(publishing))
 
     def report(self, job_id: str, progress: dict[str, Any], history: list[dict[str, Any]]) -> None:
         """Tell how far a run is, and what its epochs brought, if that is not known yet."""
@@ -121,7 +130,7 @@ class Executions:
 
         def put_off(job: TrainingJob, pipeline: Pipeline) -> None:
             waits = [*seconds][job.retries :]
-            if job.stop_requested:
+            if _is_to_stop(job):
                 self._go_on(job, pipeline, error)
             elif waits:
                 due = datetime.now(UTC) + timedelta(seconds=waits[0])
@@ -177,7 +186,7 @@ class Executions:
 
     def _go_on(self, job: TrainingJob, pipeline: Pipeline, event: str, **fields: Any) -> None:
         """Put the job in front of the others, unless it was asked to stop."""
-        if job.stop_requested:
+        if _is_to_stop(job):
             self._records.end(job, JobStatus.STOPPED, pipeline)
             job.tell(pipeline, f"{event} Stopped.", **fields)
         else:
@@ -233,6 +242,11 @@ class Executions:
         # It may be gone; another worker may have been first.
         with suppress(NoSuchJobError, WrongStateError):
             self._records.move(job_id, [status], change)
+
+
+def _is_to_stop(job: TrainingJob) -> bool:
+    """Tell whether it was asked to stop before its version may have been there."""
+    return job.stop_requested and not job.publishing
 
 
 def _where(job: TrainingJob) -> str:

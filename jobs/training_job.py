@@ -33,6 +33,7 @@ _UNTOLD: dict[str, Any] = {
     "retries": 0,
     "seconds": 0.0,
     "stop_requested": False,
+    "publishing": False,
     "execution_id": None,
     "publishes": True,
 }
@@ -66,6 +67,8 @@ class TrainingJob(Job):
         How long its processes have run, but for the one that runs.
     ``stop_requested``
         Whether somebody wants it to stop.
+    ``publishing``
+        Whether it has trained, and its version may be there: it is not stopped any more.
     ``publishes``
         Whether it makes a version: a trial of a sweep does when it has turned out to be the best.
     ``execution_id``
@@ -80,6 +83,7 @@ class TrainingJob(Job):
     retries: int
     seconds: float
     stop_requested: bool
+    publishing: bool
     execution_id: str | None
     publishes: bool
 

@@ -68,6 +68,7 @@ class Attempt:
         self._stopping = stopping
         self._horse = Horse(job.perform, memory_limit_mb=job.options.memory_limit_mb)
         self._time_limit = job.options.time_limit_seconds
+        self._publishing = job.publishing  # the process will tell
         self._time_is_over_at = time.monotonic() + self._time_limit - job.seconds
         self._reason: str | None = None
         self._deadline = float("inf")
@@ -86,7 +87,7 @@ class Attempt:
         now = time.monotonic()
         if self._stopping():
             self._make_way(SHUTDOWN)
-        if now >= self._time_is_over_at:
+        if now >= self._time_is_over_at and not self._publishing:
             self._make_way(TIME)
         if now >= self._beat_at:
             self._obey()
@@ -103,7 +104,11 @@ class Attempt:
         if not orders.is_mine:
             log.warning("Job %s was taken over by another worker.", self._job.id)
             self._horse.kill()
-        elif orders.stop:
+            return
+        self._publishing = orders.publishing
+        if self._publishing and self._reason in (STOP, TIME):  # that came too late
+            self._reason, self._deadline = None, float("inf")
+        elif orders.stop and not self._publishing:
             self._make_way(STOP)
 
     def _make_way(self, reason: str) -> None:

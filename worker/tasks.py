@@ -43,6 +43,7 @@ def train_model(payload: dict[str, Any]) -> dict[str, Any]:
         publish=job.publishes,
         folder=folder,
         report=reporter.report,
+        publishing=reporter.note_publishing,
         interruption=interruption,
     )
     reporter.make_sure(interruption)
@@ -70,6 +71,13 @@ class Reporter:
         except RedisError as error:
             log.warning("Progress could not be reported: %s", error)
             self._silent_until = time.monotonic() + SECONDS_BETWEEN_TRIES
+
+    def note_publishing(self, publishing: bool) -> None:
+        """Tell whether the run is to have its version now."""
+        try:
+            self._executions.note_publishing(self._job_id, publishing)
+        except RedisError as error:  # whoever stops it now has it stopped
+            log.warning("That the run publishes could not be reported: %s", error)
 
     def make_sure(self, interrupted: Callable[[], bool]) -> None:
         """Wait until the last report has gone through, unless the run is to make way."""

@@ -53,6 +53,7 @@ def run_training(
     folder: StoredJob,
     publish: bool = True,
     report: Report = ignore,
+    publishing: Callable[[bool], None] = ignore,
     interruption: AbstractContextManager[Callable[[], bool]] = NEVER,
 ) -> dict[str, Any]:
     """Train as `config` says and publish a version; go on where the job stood, if it was begun.
@@ -71,6 +72,9 @@ def run_training(
         later attempt may publish it.
     report : callable
         Called at most twice a second with the progress and the history, and once at the end.
+    publishing : callable
+        Told when it begins that it has to train, or True where its version is there; told True
+        before it publishes.
     interruption : context manager
         Entered while the run trains; tells whether it is to make way.
 
@@ -90,17 +94,19 @@ def run_training(
     """
     begun_before = folder.take()
     registry = Registry(settings.store)
+    version = published_by(registry, config.model, job_id) if begun_before else None
+    publishing(version is not None)
     # Feedback that came after the run was first begun waits for the next.
     dataset = datasets.load_all(
         config, settings, lambda feedback: folder.once("feedback", feedback.length)
     )
-    version = published_by(registry, config.model, job_id) if begun_before else None
     if version is None:
         run = Run(config, dataset, folder, registry)
         with interruption as interrupted:
             run.train(report, interrupted)
         if not publish:
             return run.keep()
+        publishing(True)
         version = run.publish(registry, job_id)
     return release(registry, config, version, dataset.test, settings)
 

@@ -1,5 +1,6 @@
 """Whatever happens to a run, its version is that of a run that nothing happened to."""
 
+import contextlib
 import os
 import signal
 import time
@@ -117,6 +118,45 @@ def test_a_job_that_dies_between_publishing_and_reporting_publishes_once(stack, 
     assert stack.versions(job["id"]) == [undisturbed]
     history = stack.client.get("/api/v1/models/digits/history").json()["history"]
     assert len([move for move in history if move["to"] == done["result"]["version"]]) == 1
+
+
+@pytest.fixture
+def published(stack):
+    """A job whose process stands still, its version published: the job, and the process."""
+    for seed in range(20):  # it may be too quick for us
+        job = stack.post(epochs=60, seed=seed, force=True)
+        _, horse = stack.horse(job["id"])
+        wait_for(lambda job=job: stack.versions(job["id"]), 120, "the version")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(horse, signal.SIGSTOP)
+            if stack.job(job["id"])["status"] == "started":
+                yield job["id"], horse
+                return
+    raise AssertionError("no process was caught before its end")
+
+
+def goes_on(horse):
+    time.sleep(3)  # a worker that wants it to make way waits one second
+    os.kill(horse, signal.SIGCONT)
+
+
+def is_killed(horse):
+    os.kill(horse, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("then", [goes_on, is_killed])
+def test_a_job_that_is_to_stop_when_its_version_is_published_finishes(stack, published, then):
+    job_id, horse = published
+
+    asked = stack.client.post(f"/api/v1/jobs/{job_id}/stop")
+    then(horse)
+    done = stack.wait(job_id)
+
+    assert (asked.status_code, asked.json()["stopping"]) == (202, True)
+    assert (done["status"], done["stopping"]) == ("finished", False), done
+    assert len(stack.versions(job_id)) == 1
+    assert done["result"]["version"]
+    wait_for(lambda: not (stack.store / "jobs" / job_id).exists(), what="its folder to be gone")
 
 
 def test_a_worker_that_stood_still_for_a_while_publishes_nothing_more(stack, undisturbed):

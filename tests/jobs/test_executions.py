@@ -160,6 +160,32 @@ def test_a_job_that_was_to_stop_is_not_put_off(executions, queue, begin, post):
     assert stopped.story[-1]["event"] == "The disk is full. Stopped."
 
 
+@pytest.mark.parametrize("how", ["give_back", "mourn"])
+def test_a_job_that_may_have_its_version_goes_on_though_it_was_to_stop(
+    executions, queue, begin, post, worker, how
+):
+    job, execution = begin(post())
+    executions.note_publishing(job.id, True)
+    queue.stop(job.id)
+
+    orders = executions.beat(job, execution, worker)
+    getattr(executions, how)(job, execution, "It made way.")
+
+    assert (orders.stop, orders.publishing) == (True, True)
+    back = queue.get(job.id)
+    assert (back.status, back.stop_requested) == (JobStatus.QUEUED, False)
+
+
+def test_a_job_that_has_to_train_again_can_be_stopped_again(executions, queue, begin, post):
+    job, execution = begin(post())
+    executions.note_publishing(job.id, True)
+    executions.note_publishing(job.id, False)
+    queue.stop(job.id)
+    executions.give_back(job, execution, "It was asked to stop.")
+
+    assert queue.get(job.id).status is JobStatus.STOPPED
+
+
 @pytest.mark.parametrize("settle", ["finish", "fail"])
 def test_a_job_that_ended_before_it_could_be_stopped_is_not_stopping(
     executions, queue, begin, post, settle

@@ -152,6 +152,22 @@ def test_a_job_that_is_to_stop_has_stopped_whether_its_process_listens_or_not(
     assert (stopped.status, stopped.deaths) == (JobStatus.STOPPED, [])
 
 
+def test_a_job_that_publishes_is_stopped_neither_by_an_order_nor_by_its_time(
+    attempt_at, queue, post
+):
+    job = post(time_limit_seconds=1)
+
+    def beat():
+        if not queue.get(job.id).stop_requested:
+            queue.stop(job.id)
+        return Orders(is_mine=True, stop=True, publishing=True)
+
+    attempt_at(job, lambda: time.sleep(2) or RESULT, beat=beat)
+
+    done = queue.get(job.id)
+    assert (done.status, done.outcome, done.stop_requested) == (JobStatus.FINISHED, RESULT, False)
+
+
 @pytest.mark.parametrize("task", [makes_way, is_deaf])
 def test_a_worker_that_is_to_stop_gives_the_job_back(attempt_at, queue, post, task):
     job = post()
