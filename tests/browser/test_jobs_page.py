@@ -17,8 +17,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.integration]
 def give_token(page, token=TOKEN):
     page.wait_for_selector("#token-dialog[open]")
     page.fill("#token", token)
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
     page.keyboard.press("Enter")
 
 
@@ -75,6 +73,33 @@ def test_a_wrong_token_is_said_and_asked_for_again(stack, open_page):
     page.wait_for_url("**/jobs/*-*")
     assert page.evaluate("() => sessionStorage.getItem('inkwell-token')") == TOKEN
     assert page.evaluate("() => localStorage.length + document.cookie.length") == 0
+
+
+def test_who_gives_up_on_the_token_is_asked_again_the_next_time(stack, open_page):
+    page = open_page(f"{stack.url}/jobs")
+
+    for way_out in ("Cancel", "Escape"):
+        page.click("text=Start >> nth=-1")
+        page.wait_for_selector("#token-dialog[open]")
+        page.fill("#token", TOKEN)
+        if way_out == "Cancel":
+            page.click("#token-dialog >> text=Cancel")
+        else:
+            page.keyboard.press(way_out)
+        page.wait_for_selector("#token-dialog:not([open])", state="attached")
+
+    assert page.evaluate("() => sessionStorage.length") == 0
+    assert page.url == f"{stack.url}/jobs"
+
+
+def test_a_job_that_failed_in_its_first_epoch_waits_for_no_curve(stack, open_page):
+    failed = stack.train(epochs=2, optimizer={"type": "sgd", "learning_rate": 1e30})
+    page = open_page(f"{stack.url}/jobs/{failed['id']}")
+
+    page.wait_for_selector("#outcome:visible")
+
+    assert failed["status"] == "failed"
+    assert "No epoch came to its end." in page.inner_text("#loss")
 
 
 def test_fields_are_checked_as_one_types_and_the_time_is_estimated(stack, open_page):

@@ -57,6 +57,23 @@ def test_a_page_fits_a_phone(visit, path):
     assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
 
 
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_long_names_push_nothing_out_of_sight(stack, open_page, size):
+    name = "n" * 20 + "-" + "m" * 39
+    stack.train(epochs=1, model=name)
+    alias = f"/api/v1/models/{name}/aliases/a-long-alias-for-the-candidate-of-november"
+    stack.client.put(alias, json={"version": 1}).raise_for_status()
+
+    for path, last in (("/jobs", "#rows .status"), (f"/models/{name}", "#versions .number")):
+        page = open_page(stack.url + path, viewport=size)
+        page.wait_for_selector(last)
+        box = page.locator(last).first.bounding_box()
+        shown = page.locator(".flush:visible").first.bounding_box()
+
+        assert box["x"] + box["width"] <= shown["x"] + shown["width"]
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= size["width"]
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_asks_no_other_host_and_runs_nothing_but_its_own_files(stack, visit, path):
     page = visit(path)

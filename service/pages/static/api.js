@@ -95,6 +95,9 @@ function askForToken(wrong) {
   return asked;
 }
 
+// No submit button: Enter in the field would press it, as the first of them.
+document.getElementById("token-cancel").addEventListener("click", () => document.getElementById("token-dialog").close(""));
+
 function openDialog(wrong) {
   const dialog = document.getElementById("token-dialog");
   const field = document.getElementById("token");

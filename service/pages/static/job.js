@@ -42,9 +42,11 @@ function show(now) {
   byId("story").replaceChildren(...job.story.map((line) => element("li", {}, moment(line.at), element("span", {}, line.event))));
   byId("config").textContent = JSON.stringify(config, null, 2);
   if (job.history.length >= history.length) history = job.history;
-  drawCurves(history, config.epochs);
+  draw();
   if (runs && !stream) listen();
 }
+
+const draw = () => drawCurves(history, job.config.epochs, GOES_ON.includes(job.status));
 
 function showOutcome(result, error) {
   const place = byId("outcome");
@@ -63,7 +65,7 @@ function listen() {
   stream.addEventListener("epoch", (event) => {
     const line = JSON.parse(event.data);
     if (line.epoch > history.length) history = [...history, line];
-    drawCurves(history, job.config.epochs);
+    draw();
   });
   stream.addEventListener("end", (event) => {
     stream.close();
@@ -91,5 +93,5 @@ function order(what) {
 
 byId("stop").addEventListener("click", order("stop"));
 byId("resume").addEventListener("click", order("resume"));
-addEventListener("resize", () => job && drawCurves(history, job.config.epochs));
+addEventListener("resize", () => job && draw());
 look();

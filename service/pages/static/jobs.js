@@ -17,7 +17,7 @@ function row(job) {
   const { config, progress, result } = job;
   const done = progress?.epoch ?? 0;
   return element("tr", {},
-    element("td", {}, element("a", { className: "whole", href: page("jobs", job.id) }, `${config.model} on ${dataOf(config)}`)),
+    element("td", {}, element("a", { href: page("jobs", job.id) }, `${config.model} on ${dataOf(config)}`)),
     element("td", {}, statusOf(job)),
     element("td", { className: "wide" }, job.status === "started"
       ? element("progress", { max: 1, value: progress?.fraction ?? 0, ariaLabel: `${done} of ${config.epochs} epochs` })

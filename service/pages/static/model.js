@@ -52,7 +52,7 @@ function version(row) {
   const isLive = row.aliases.includes("live");
   return element("tr", {},
     element("td", {}, element("a", { className: "whole", href: page("models", model, "versions", number) }, `Version ${number}`), " ",
-      ...row.aliases.map((alias) => element("span", { className: `status ${alias}` }, alias))),
+      ...row.aliases.map((alias) => element("span", { className: `status ${alias}`, title: alias }, alias))),
     element("td", { className: "number" }, percent(row.test_accuracy, 2)),
     element("td", {}, row.error ?? row.dataset),
     element("td", { className: "number when" }, count(row.parameters)),
@@ -100,10 +100,5 @@ function ask(title, verb, order) {
   };
 }
 
-// Enter in the field means what the dialog is about, not its first button, which cancels.
-byId("reason").addEventListener("keydown", (event) => {
-  if (event.key !== "Enter") return;
-  event.preventDefault();
-  byId("move").close("go");
-});
+byId("move-cancel").addEventListener("click", () => byId("move").close(""));
 show().catch((error) => showProblem("problem", error, element("a", { href: page("models") }, "All models")));

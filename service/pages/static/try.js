@@ -71,7 +71,7 @@ function show(answers, question) {
   if (question.pictures) showPictures(answered, question);
   speak(`${first.label}, ${percent(first.probability, 0)} sure, says version ${answered.version}.`);
   whenPainted(() => {
-    measure(question.at);
+    measure(question);
     if (question.sheet !== sheet) return;
     if (question.pictures) showSights(answered);
     else explain(question);
@@ -160,11 +160,11 @@ function whenPainted(callback) {
   requestAnimationFrame(() => setTimeout(callback));
 }
 
-/** Notes how long it took from the pen's event until now. */
-function measure(at) {
+/** Notes how long it took from the pen's event, or the picture's coming, until now. */
+function measure({ at, pictures }) {
   performance.clearMeasures();
   const { duration } = performance.measure("pen to bars", { start: at });
-  byId("timing").textContent = `Answered in ${Math.round(duration)} ms, from the pen to the bars.`;
+  byId("timing").textContent = `Answered in ${Math.round(duration)} ms, from the ${pictures ? "picture" : "pen"} to the bars.`;
   byId("timing").hidden = false;
 }
 
