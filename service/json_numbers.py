@@ -102,8 +102,8 @@ def _find_digits(parser: Any, content: bytes, places: Sequence[str]) -> Found:
     if begin.depth > 1:
         raise ValueError("rows of rows")
     end = _end(content, begin)
-    place, others = _around(parser, content, places, begin, end)
     numbers, shape = read_digits(content, begin.start - flat, end + flat)
+    place, others = _around(parser, content, places, begin, end)
     return Found(numbers, shape[1:] if flat else shape, place, others)
 
 
