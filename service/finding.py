@@ -15,10 +15,13 @@ LEAST_PIXELS = 20
 AT_EDGE = 0.1  # what the edge cuts off is seldom meant
 NEAR_EDGE, TILTED = 0.5, 0.0125  # nor is what ends so near to it, if the sheet is held askew
 SLENDER = 5.0  # times as long as its strokes are wide: what is at least so counts in full
+MEANT = 0.2  # of a piece: so much of it was in the digit at first sight
+UNMEANT = 0.5  # of the largest one's size: what was not in it then has less
 NEAR = 0.25  # of the larger one's size: how far away from each other two pieces may be
 ALIKE = 0.6  # how strong and how sharp a piece must be, as a share of the largest one's
 RING = 4  # pixels: how far around a digit its paper is looked at
 PIECE = 0.03  # how many pixels it must have, as a share of the largest one's
+FILLED = 0.4  # of a frame's size: the digit in it has more
 SPECK = 0.15  # of the largest one's size: less is no stroke
 
 
@@ -50,12 +53,16 @@ class Digit(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """Components with what tells strokes from other things: float arrays (n,)."""
+    """Components with what tells strokes from other things: float arrays (n,).
+
+    `meant` is how much of each was in the digit at first sight, 0 to 1.
+    """
 
     found: Components
     strength: Floats
     sharpness: Floats
     stroke: Floats
+    meant: Floats
     at_edge: Pixels
     score: Floats
 
@@ -106,7 +113,9 @@ def _pieces(
     stroke = 2 * found.area / np.maximum(found.area - inner, 1)
     free = np.minimum(np.minimum(found.top, found.left), height - found.bottom)
     free = np.minimum(free, width - found.right)
-    at_edge = free == 0
+    at_edge, meant = free == 0, np.ones(len(free))
+    if expected is not None:
+        meant = found.total(running_sums(expected), width) / found.area
     off_middle = ((found.top + found.bottom) / height - 1) ** 2
     off_middle += ((found.left + found.right) / width - 1) ** 2
     slender = np.clip((found.size / stroke - stoutest) / (SLENDER - stoutest), 0.05, 1)
@@ -114,10 +123,9 @@ def _pieces(
     small = found.size < max(height, width) / 2
     score[small & (free <= TILTED * max(height, width))] *= NEAR_EDGE
     score[at_edge] *= AT_EDGE
-    if expected is not None:
-        score *= (found.total(running_sums(expected), width) / found.area) ** 2
+    score *= meant**2
     score[found.area < LEAST_PIXELS] = 0
-    return Pieces(found, mean, sharpness, stroke, at_edge, score)
+    return Pieces(found, mean, sharpness, stroke, meant, at_edge, score)
 
 
 def _rim(mask: Pixels) -> Pixels:
@@ -200,11 +208,26 @@ def _within_frame(pieces: Pieces, main: int) -> int:
     return int(np.where(inside, pieces.score, 0).argmax()) if inside.any() else main
 
 
+def _frames(pieces: Pieces, main: int) -> Pixels:
+    """Tell which pieces are frames that are drawn around `main`: bool, one a piece."""
+    found = pieces.found
+    return (
+        (found.top < found.top[main])
+        & (found.left < found.left[main])
+        & (found.bottom > found.bottom[main])
+        & (found.right > found.right[main])
+        & (found.size < found.size[main] / FILLED)
+        & (pieces.strength * ALIKE < pieces.strength[main])
+    )
+
+
 def _with_loose_pieces(pieces: Pieces, main: int) -> Pixels:
     """Return `main` and what belongs to it, such as the upper stroke of a 5: bool, one a piece."""
     found = pieces.found
     alike = (
         ~pieces.at_edge
+        & ~_frames(pieces, main)
+        & ((pieces.meant >= MEANT) | (found.size < UNMEANT * found.size[main]))
         & (found.area > PIECE * found.area[main])
         & (found.size > SPECK * found.size[main])
         & (pieces.strength > ALIKE * pieces.strength[main])

@@ -21,7 +21,8 @@ WHOLE = 0.7  # of a stroke's score: what has so much and contains the stroke is 
 AROUND = 2.0  # times as good a digit is what runs around the free paper between its strokes
 CLEAR = 0.7  # of lightness: more leaves no doubt which is ink and which paper
 FAIR = 0.25  # of the paper's own score as a digit: ink upon it has so much
-UNDER_INK = 0.1  # of its own pixels: what has so little ink of the other kind on it is paper
+SURELY = 0.4  # and so much, whatever light tells, where there is no doubt
+UNDER_INK, FINE = 0.3, 0.4  # of its own pixels and stroke: ink upon it has less
 LEAST_SCORE = 0.15  # of blank sheets, plain ones have less; of 400 faint, small digits one had 0.18
 
 
@@ -61,13 +62,15 @@ class Sight(NamedTuple):
             and own.bottom >= others.bottom
         )
 
-    def lies_under(self, other: "Sight") -> bool:
+    def lies_under(self, other: "Sight", *, clear: bool) -> bool:
         """Tell whether this is the paper that `other` is written on."""
         own, others = self.digit.mask, other.digit.mask
         around = grown(others, 2) & ~others
         return (
             self.light != other.light
             and other.score > FAIR * self.score
+            and (not clear or other.digit.score > SURELY * self.digit.score)
+            and other.digit.stroke < FINE * self.digit.stroke
             and bool(others.sum() < UNDER_INK * own.sum())
             and bool(own[around].mean() > 0.5)
         )
@@ -99,8 +102,8 @@ def _sights(picture: Pixels, light: float) -> Iterator[Sight]:
 
 def _best(sights: list[Sight], light: float) -> Sight:
     """Return the sight that is the digit. Raises Problem 422 where there is none."""
-    if abs(light) < CLEAR:
-        sights = [sight for sight in sights if not any(sight.lies_under(ink) for ink in sights)]
+    clear = abs(light) > CLEAR
+    sights = [s for s in sights if not any(s.lies_under(ink, clear=clear) for ink in sights)]
     if not sights:
         raise blank()
     best = max(sights, key=lambda sight: sight.score)

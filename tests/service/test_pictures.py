@@ -381,6 +381,30 @@ def test_a_digit_that_noise_nearly_drowns_is_seen_from_farther_away(client):
     assert likeness(seen(client, file_of(picture))[0], expected) > 0.7
 
 
+@pytest.mark.parametrize("frame", ["rectangle", "ellipse"])
+def test_a_frame_that_is_drawn_around_a_digit_is_dropped(client, frame):
+    two = Image.fromarray(on_paper(ink_of(2)))
+    expected, _ = seen(client, file_of(two))
+    sheet = Image.new("L", (400, 400), 255)
+    sheet.paste(two, (100, 100))
+    getattr(ImageDraw.Draw(sheet), frame)((80, 80, 320, 320), outline=0, width=4)
+
+    assert likeness(seen(client, file_of(sheet))[0], expected) > 0.9
+
+
+def test_a_note_on_a_dark_table_is_no_digit(client):
+    picture = Image.new("RGB", (480, 270), (60, 60, 64))
+    ink = ink_of(8, side=110, thickness=0.035)[..., None]
+    note = Image.fromarray(on_paper(ink, np.array((200, 180, 60)), np.array((150, 40, 40))))
+    expected, _ = seen(client, file_of(note))
+    picture.paste(note, (110, 60))
+
+    pixels, what = seen(client, file_of(picture))
+
+    assert what["inverted"]
+    assert likeness(pixels, expected) > 0.9
+
+
 @pytest.mark.mnist
 def test_all_of_mnists_test_images_pass_unchanged(client, registry, mnist_test):
     images = mnist_test.pixels.reshape(-1, 28, 28)
