@@ -89,8 +89,11 @@ def test_no_module_loads_pickles():
         assert "allow_pickle=True" not in path.read_text(), path
 
 
-def test_importing_the_service_imports_neither_scikit_learn_nor_the_worker(tmp_path):
-    code = "import sys, service.wsgi; print(*sorted({m.partition('.')[0] for m in sys.modules}))"
+@pytest.mark.parametrize(
+    ("program", "other"), [("service.wsgi", "worker"), ("worker.__main__", "service")]
+)
+def test_a_program_starts_without_what_it_may_never_need(program, other, tmp_path):
+    code = f"import sys, {program}; print(*sorted({{m.partition('.')[0] for m in sys.modules}}))"
 
     loaded = subprocess.run(
         [sys.executable, "-c", code],
@@ -102,4 +105,5 @@ def test_importing_the_service_imports_neither_scikit_learn_nor_the_worker(tmp_p
     ).stdout.split()
 
     assert "nncore" in loaded
-    assert not {"sklearn", "scipy", "worker", "matplotlib", "onnx", "torch"} & set(loaded)
+    unwanted = {"sklearn", "scipy", "pandas", "matplotlib", "onnx", "torch", other}
+    assert not unwanted & set(loaded)

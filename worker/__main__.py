@@ -1,7 +1,7 @@
 """``python -m worker``: take training jobs from the queue until told to stop.
 
-Importing this module imports NumPy and scikit-learn, before the fork for a job: a job then starts
-in milliseconds.
+Importing this module imports what every job needs, before the fork for a job: that then starts in
+milliseconds. What few need, scikit-learn above all, is imported where it is used.
 """
 
 import logging

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from jobs.sweep_request import Range, SweepRequest
 from nncore.specs import from_json
@@ -27,6 +26,9 @@ class Drawn:
 
 def plan(request: SweepRequest) -> list[dict[str, Any]]:
     """Return the parameters of each trial; the same request gives the same."""
+    # Here, as few workers meet a sweep, and each would take seconds longer to start.
+    from sklearn.model_selection import ParameterGrid, ParameterSampler
+
     if request.grid is not None:
         return [*ParameterGrid(request.grid)]
     space = {

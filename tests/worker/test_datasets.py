@@ -7,9 +7,10 @@ from urllib.error import URLError
 
 import numpy as np
 import pytest
+import sklearn.datasets
+from sklearn.model_selection import train_test_split
 
-from worker import datasets
-from worker.datasets import DatasetError, load
+from worker.datasets import DIGITS_FILE, DatasetError, load
 from worker.settings import Settings, SettingsError
 
 
@@ -37,6 +38,18 @@ def test_the_split_of_digits_is_always_the_same_and_fair_to_classes(tmp_path):
 
     assert one.sha256() == two.sha256()
     assert np.bincount(one.test.labels).min() >= 34
+
+
+def test_the_file_of_digits_is_what_scikit_learn_has_and_how_it_splits_it():
+    digits = sklearn.datasets.load_digits()
+    parts = train_test_split(
+        digits.images, digits.target, test_size=0.2, random_state=0, stratify=digits.target
+    )
+
+    with np.load(DIGITS_FILE, allow_pickle=False) as arrays:
+        names = "train_images", "test_images", "train_labels", "test_labels"
+        for name, part in zip(names, parts, strict=True):
+            np.testing.assert_array_equal(arrays[name], part, err_msg=name)
 
 
 def test_mnist_is_read_from_its_four_files(mnist_dir, tmp_path):
@@ -78,7 +91,7 @@ def test_without_files_and_without_openml_the_error_names_both(tmp_path, monkeyp
     def unreachable(*args, **kwargs):
         raise URLError("no route")
 
-    monkeypatch.setattr(datasets, "fetch_openml", unreachable)
+    monkeypatch.setattr(sklearn.datasets, "fetch_openml", unreachable)
 
     with pytest.raises(DatasetError, match=r"INKWELL_MNIST_DIR names no folder.*no route"):
         load("mnist", Settings(store=tmp_path))
@@ -94,7 +107,7 @@ def test_what_openml_sends_is_kept_in_the_store_and_not_fetched_twice(tmp_path, 
         data = np.zeros((70_000, 784))
         return SimpleNamespace(data=data, target=np.array(["7"] * 70_000))
 
-    monkeypatch.setattr(datasets, "fetch_openml", fetch)
+    monkeypatch.setattr(sklearn.datasets, "fetch_openml", fetch)
     settings = Settings(store=tmp_path)
 
     one, two = load("mnist", settings), load("mnist", settings)
