@@ -73,7 +73,7 @@ def open_page(browser):
         context = browser.new_context(**{"viewport": WIDE, "reduced_motion": "reduce"} | options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)  # a machine that is busy with other tests is slow
+        page.set_default_timeout(180_000)  # a machine that is busy with other tests is slow
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.extend(complaint(message)))
         page.goto(url)

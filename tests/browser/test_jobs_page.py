@@ -136,20 +136,31 @@ def test_a_preset_brings_its_data_and_its_numbers(stack, open_page):
     assert page.input_value("[name=dataset]") == "xor"
 
 
-def test_a_job_is_stopped_and_goes_on(stack, open_page):
+@contextlib.contextmanager
+def a_long_job(stack):
+    """Post a job that lasts until it is stopped, as it is at the end of the block."""
     job = stack.post(epochs=100_000, seed=13, promote="never")
-    page = open_page(f"{stack.url}/jobs/{job['id']}")
-    page.wait_for_selector("#loss polyline")
+    try:
+        yield job
+    finally:
+        stack.client.post(f"/api/v1/jobs/{job['id']}/stop")
 
-    page.click("#stop")
-    give_token(page)
-    page.wait_for_function("() => document.getElementById('status').textContent === 'stopped'")
-    page.click("#resume")
-    page.wait_for_function("() => document.getElementById('status').textContent === 'runs'")
-    page.click("#stop")
-    page.wait_for_selector("#resume:visible")
 
-    assert "Resumed." in page.inner_text("#story")
+def test_a_job_is_stopped_and_goes_on(stack, open_page):
+    with a_long_job(stack) as job:
+        stack.wait_for_progress(job["id"])
+        page = open_page(f"{stack.url}/jobs/{job['id']}")
+        page.wait_for_selector("#loss polyline")
+
+        page.click("#stop")
+        give_token(page)
+        page.wait_for_function("() => document.getElementById('status').textContent === 'stopped'")
+        page.click("#resume")
+        page.wait_for_function("() => document.getElementById('status').textContent === 'runs'")
+        page.click("#stop")
+        page.wait_for_selector("#resume:visible")
+
+        assert "Resumed." in page.inner_text("#story")
 
 
 def test_the_list_shows_jobs_as_they_go_on(stack, open_page):

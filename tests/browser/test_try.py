@@ -193,7 +193,7 @@ def test_a_photograph_that_is_dropped_is_read_and_its_digit_marked(stack, open_p
     )
 
     answer_is(page, "4")
-    assert painted(page, "seen").any()
+    wait_for(lambda: painted(page, "seen").any(), 60, "the picture that the network sees")
 
 
 def test_a_picture_is_pasted(stack, open_page):
