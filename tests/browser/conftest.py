@@ -86,8 +86,11 @@ def open_page(browser):
 
 
 def complaint(message):
-    # That an address answered 404 or 422, where a test wants that, is the browser's note.
-    refused = "Failed to load resource: the server responded with a status of 4" in message.text
+    # That an address answered 404, or nobody did, where a test wants that, is the browser's note.
+    failed = "Failed to load resource: "
+    refused = message.text.startswith(
+        (f"{failed}the server responded with a status of 4", f"{failed}net::ERR_CONNECTION_")
+    )
     # That a canvas is read again and again is about the tests, which look at what is painted.
     ours = "willReadFrequently" in message.text
     return [message.text] if message.type in ("error", "warning") and not (refused or ours) else []

@@ -221,16 +221,6 @@ def test_long_names_of_trials_break_between_words_on_a_phone(stack, open_page):
     assert page.evaluate("() => document.body.scrollWidth <= innerWidth")
 
 
-def test_an_unknown_job_is_a_sentence(stack, open_page):
-    page = open_page(f"{stack.url}/jobs/nobody")
-
-    page.wait_for_selector("#page-problem:visible")
-
-    assert "no job" in page.inner_text("#page-problem")
-    page.click("text=All jobs")
-    page.wait_for_selector("#rows tr")
-
-
 def test_an_empty_system_says_how_to_start_the_first_job(empty_stack, open_page):
     page = open_page(f"{empty_stack.url}/jobs")
 

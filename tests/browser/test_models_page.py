@@ -192,16 +192,6 @@ def right(version, label):
     return row[label] / sum(row)
 
 
-def test_a_model_that_is_not_there_is_a_sentence(stack, open_page):
-    page = open_page(f"{stack.url}/models/nobody")
-
-    page.wait_for_selector("#problem:visible")
-
-    assert "nobody" in page.inner_text("#problem")
-    page.click("text=All models")
-    page.wait_for_selector("#models a")
-
-
 def test_no_model_shows_what_to_do_next(empty_stack, open_page):
     page = open_page(f"{empty_stack.url}/models")
 

@@ -100,6 +100,29 @@ def test_a_wrong_address_is_a_page_with_a_way_out(stack, open_page):
     page.wait_for_selector("#pad")
 
 
+@pytest.mark.parametrize(
+    ("path", "heading", "way"),
+    [
+        ("/jobs/nobody", "No such job", "All jobs"),
+        ("/sweeps/nobody", "No such sweep", "All jobs and sweeps"),
+        ("/models/nobody", "No such model", "All models"),
+        ("/models/digits/versions/999", "No such version", "All models"),
+    ],
+)
+def test_what_does_not_exist_has_a_page_with_a_heading_and_a_way_out(
+    stack, open_page, path, heading, way
+):
+    page = open_page(stack.url + path)
+
+    page.wait_for_selector("#unknown:visible")
+
+    assert page.locator("h1:visible").all_inner_texts() == [heading]
+    assert path.rpartition("/")[2] in page.inner_text("#unknown-detail")
+    assert page.locator("main > :visible").count() == 1
+    page.click(f"main >> text={way}")
+    page.wait_for_selector("#rows tr, #models a")
+
+
 def test_a_program_gets_no_page_for_an_error(stack):
     for path in ("/nowhere", "/api/v1/nowhere"):
         answer = stack.client.get(path, headers={"Accept": "*/*"})

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -131,6 +132,26 @@ def test_a_drawing_is_read_before_the_versions_are_listed(stack, open_page):
     draw(page, "1")
 
     answer_is(page, "1")
+
+
+def test_the_versions_are_listed_with_the_first_answer_of_a_service_that_was_away(stack, open_page):
+    page = open_page("about:blank")
+    held = []
+    page.route("**/versions?limit=*", lambda route: held.append(route))
+    page.goto(stack.url)
+    wait_for(lambda: page.wait_for_timeout(10) or held, 60, "the request for the versions")
+    stack.kill("service", signal.SIGTERM)
+    page.unroute("**/versions?limit=*")  # and the one that is held goes on
+    page.wait_for_selector("#problem:has-text('The service does not answer')")
+    listed = page.locator("#version option").count()
+    stack.start_service()
+
+    draw(page, "1")
+
+    answer_is(page, "1")
+    page.wait_for_selector("#version option", state="attached")
+    assert (listed, page.locator("#version option").count()) == (0, 3)
+    assert page.is_hidden("#problem")
 
 
 def test_the_version_that_spoke_is_named_also_after_another_went_live(stack, open_page):
@@ -355,10 +376,25 @@ def test_a_wrong_answer_is_corrected_and_the_drawing_kept(stack, open_page):
     assert page.is_hidden("#correct")
 
 
-def test_an_empty_system_shows_what_to_do_next(empty_stack, open_page):
+def test_what_to_do_next_is_shown_until_a_version_is_live(empty_stack, open_page):
     page = open_page(empty_stack.url)
-
     page.wait_for_selector("#untrained:visible")
+    empty = (page.is_hidden("#try"), page.is_visible("text=Train one"))
 
-    assert page.is_hidden("#try")
-    assert page.is_visible("text=Train one")
+    empty_stack.start_worker()
+    empty_stack.train(promote="never")
+    page.reload()
+    page.wait_for_selector("#unpromoted:visible")
+    told = page.inner_text("main")
+    page.click("main >> a:text-is('Promote one')")
+    page.click("[aria-label='Promote version 1']")
+    page.click("#move-go")
+    give_token(page)
+    page.wait_for_selector("#live:text-is('Version 1 is live')")
+    page.click("nav >> text=Try")
+    page.wait_for_selector("#version option", state="attached")
+
+    assert empty == (True, True)
+    assert "No version of digits is live" in told
+    assert page.is_visible("#pad")
+    assert page.is_hidden("#unpromoted")

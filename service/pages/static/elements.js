@@ -23,6 +23,13 @@ export function showProblem(id, error, way = null) {
   place.hidden = !error;
 }
 
+/** Shows that nothing has the page's address, and why, in place of what else is on the page. */
+export function showUnknown(error) {
+  const unknown = byId("unknown");
+  for (const part of byId("main").children) part.hidden = part !== unknown;
+  byId("unknown-detail").textContent = error.message;
+}
+
 export const percent = (share, digits = 1) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)}\u00a0%`);
 
 /** Returns by how much one share is more than another, in hundredths. */

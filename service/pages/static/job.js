@@ -2,7 +2,7 @@
 
 import { address, change, page, send } from "./api.js";
 import { drawCurves } from "./curves.js";
-import { byId, dataOf, duration, element, moment, percent, showProblem } from "./elements.js";
+import { byId, dataOf, duration, element, moment, percent, showProblem, showUnknown } from "./elements.js";
 import { statusText } from "./statuses.js";
 
 const EVERY_MS = 1000;
@@ -15,8 +15,8 @@ async function look() {
     show(await send(address("jobs", id)));
     showProblem("page-problem", null);
   } catch (error) {
+    if (error.status === 404) return showUnknown(error);
     showProblem("page-problem", error, element("a", { href: page("jobs") }, "All jobs"));
-    if (error.status === 404) return;
   }
   if (!job || GOES_ON.includes(job.status)) setTimeout(look, EVERY_MS);
 }

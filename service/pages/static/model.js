@@ -1,7 +1,7 @@
 // A model: what is live, since when and why; its versions; promoting and rolling back.
 
 import { address, change, page, send } from "./api.js";
-import { byId, count, element, moment, percent, showProblem } from "./elements.js";
+import { byId, count, element, moment, percent, showProblem, showUnknown } from "./elements.js";
 
 const ACTOR = "the page";
 const model = byId("model").dataset.model;
@@ -101,4 +101,7 @@ function ask(title, verb, order) {
 }
 
 byId("move-cancel").addEventListener("click", () => byId("move").close(""));
-show().catch((error) => showProblem("problem", error, element("a", { href: page("models") }, "All models")));
+show().catch((error) => {
+  if (error.status === 404) showUnknown(error);
+  else showProblem("problem", error, element("a", { href: page("models") }, "All models"));
+});

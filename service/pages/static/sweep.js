@@ -1,7 +1,7 @@
 // A sweep: its trials as a table, the best first, and as a plot that the service draws.
 
 import { address, change, page, send } from "./api.js";
-import { breakable, byId, duration, element, moment, percent, showProblem } from "./elements.js";
+import { breakable, byId, duration, element, moment, percent, showProblem, showUnknown } from "./elements.js";
 
 const EVERY_MS = 2000;
 const GOES_ON = ["waiting", "running", "publishing", "stopping"];
@@ -14,8 +14,8 @@ async function look() {
     show(sweep);
     showProblem("page-problem", null);
   } catch (error) {
+    if (error.status === 404) return showUnknown(error);
     showProblem("page-problem", error, element("a", { href: page("jobs") }, "All jobs and sweeps"));
-    if (error.status === 404) return;
   }
   if (!sweep || GOES_ON.includes(sweep.status)) setTimeout(look, EVERY_MS);
 }

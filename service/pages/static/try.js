@@ -69,6 +69,7 @@ function show(answers, question) {
   byId("key").replaceChildren(...answers.map((answer) => element("span", {}, `version ${answer.version}: ${answer.predictions[0].label}, ${percent(answer.predictions[0].probability)}`)));
   if (byId("version").value === "live") byId("version").options[0].text = liveName(answered.version);
   if (question.pictures) showPictures(answered, question);
+  listVersions();
   speak(`${first.label}, ${percent(first.probability, 0)} sure, says version ${answered.version}.`);
   whenPainted(() => {
     measure(question);
@@ -205,12 +206,22 @@ function listenToSheet() {
   byId("camera").addEventListener("click", () => takePicture((file) => takeFiles([file]), showError));
 }
 
-async function listVersions() {
+let listing = null; // the list on its way or shown; where it cannot be had, the next answer has it asked for again
+
+function listVersions() {
+  listing ||= readVersions().catch((error) => {
+    listing = null;
+    if (error.status === 404) showInstead("untrained");
+    else if (!current) showError(error);
+  });
+}
+
+async function readVersions() {
   const [{ live }, page] = await Promise.all([
     send(address("models", model)),
     send(`${address("models", model, "versions")}?limit=100`),
   ]);
-  if (!live) return showUntrained();
+  if (!live) return showInstead(page.versions.length ? "unpromoted" : "untrained");
   const numbers = page.versions.map((version) => element("option", { value: version.version }, `version ${version.version}`));
   byId("version").replaceChildren(element("option", { value: "live" }, liveName(live)), ...numbers);
   byId("other").replaceChildren(element("option", { value: "" }, "no other version"), ...numbers.map((option) => option.cloneNode(true)));
@@ -222,12 +233,13 @@ async function listVersions() {
 
 const liveName = (version) => `${model} version ${version}, live`;
 
-function showUntrained() {
+/** Shows why nothing can be drawn yet, and what to do about it. */
+function showInstead(id) {
   byId("try").hidden = true;
-  byId("untrained").hidden = false;
+  byId(id).hidden = false;
 }
 
 showNothing();
 listenToSheet();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => current && ask(current));
-listVersions().catch((error) => (error.status === 404 ? showUntrained() : showError(error)));
+listVersions();

@@ -5,7 +5,7 @@ import { drawCalibration } from "./calibration.js";
 import { drawCurves } from "./curves.js";
 import { showComparison } from "./comparison.js";
 import { thumb } from "./digits.js";
-import { breakable, byId, count, duration, element, moment, percent, showProblem } from "./elements.js";
+import { breakable, byId, count, duration, element, moment, percent, showProblem, showUnknown } from "./elements.js";
 
 const { model, version } = byId("version").dataset;
 const get = (number) => send(address("models", model, "versions", number));
@@ -128,4 +128,7 @@ function misread({ label, answer, probability, pixels }) {
 
 byId("all").onclick = showMistakes;
 addEventListener("resize", () => shown && drawCurves(shown.history, shown.history.length));
-show().catch((error) => showProblem("problem", error, element("a", { href: page("models") }, "All models")));
+show().catch((error) => {
+  if (error.status === 404 && !shown) showUnknown(error);
+  else showProblem("problem", error, element("a", { href: page("models") }, "All models"));
+});
