@@ -1,9 +1,10 @@
 """Twice the load that a service can take: ``python -m benchmarks.overload [SECONDS] [ROUNDS]``.
 
 One process of the service on one core, clients on another. Requests come at fixed rates, whatever
-becomes of those before: the most that is answered at any rate is the peak, and then twice as many
-come. What `client` and `service` say is how much of its core each side took then: where the
-clients' is full, it is they that are measured.
+becomes of those before. The rate at which most is answered is looked for; then what is answered at
+it, and at twice as many as that, is measured in turn: the most of several noisy windows is not what
+is answered at a rate. What `client` and `service` say is how much of its core each side took then:
+where the clients' is full, it is they that are measured.
 """
 
 import os
@@ -71,22 +72,32 @@ def measure(stack: Stack, seconds: float, rounds: int) -> None:
     print("| --- " + "| ---: " * 9 + "|")
     for rows in ROWS:
         request = post("/api/v1/predict", bytes(784 * rows), "application/octet-stream")
-        found = [ramp_and_twice(stack, request, seconds) for _ in range(rounds)]
+        found = peak_and_twice(stack, request, seconds, rounds)
         for windows in zip(*found, strict=True):
             print_row(rows, windows, [peak for peak, _ in found])
     print(f"\nMedians of {rounds} rounds of {seconds:g} s at each rate. {machine()}")
 
 
-def ramp_and_twice(stack: Stack, request: bytes, seconds: float) -> tuple[Window, Window]:
-    """Return the best of a ramp of rates, and twice as many requests as were answered there."""
+def peak_and_twice(
+    stack: Stack, request: bytes, seconds: float, rounds: int
+) -> list[tuple[Window, Window]]:
+    """Return what is answered at the best of a ramp of rates, and at twice as many as that."""
     clients = Clients(stack.port, request)
     try:
         guess = clients.keep_asking(CLIENTS, seconds / 2)
         ramp = [window(stack, clients, share * guess, seconds) for share in RAMP]
         peak = max(ramp, key=lambda one: one.answered)
-        return peak, window(stack, clients, 2 * peak.answered, seconds)
+        window(stack, clients, 2 * peak.answered, seconds)  # makes the connections that this takes
+        return [peak_again_and_twice(stack, clients, peak.offered, seconds) for _ in range(rounds)]
     finally:
         clients.close()
+
+
+def peak_again_and_twice(
+    stack: Stack, clients: Clients, rate: float, seconds: float
+) -> tuple[Window, Window]:
+    peak = window(stack, clients, rate, seconds)
+    return peak, window(stack, clients, 2 * peak.answered, seconds)
 
 
 def window(stack: Stack, clients: Clients, rate: float, seconds: float) -> Window:
