@@ -1,6 +1,7 @@
 """What tests of every room use: versions to answer with, MNIST, the running stack."""
 
 import os
+import signal
 from pathlib import Path
 
 # SciPy reads it when it is imported; one of scikit-learn's checks of an estimator wants it.
@@ -29,6 +30,9 @@ from tests.s3_server import S3Server
 # How long an example takes is the machine's affair.
 property_settings.register_profile("untimed", deadline=None)
 property_settings.load_profile("untimed")
+
+# What is started in the background of a script ignores Ctrl-C, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The folders whose files take longest: they begin first, so that at the end nobody waits for one.
 LONG = ("compose", "integration", "browser", "chaos", "monitoring", "worker", "pictures")
