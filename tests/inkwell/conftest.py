@@ -2,7 +2,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from inkwell.cli import main
+from tests import stack
 
 PROBLEM = "application/problem+json"
 
@@ -165,5 +165,4 @@ def start_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calla
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    return int(stack.free_port())
