@@ -28,19 +28,22 @@ def models(settings: Settings, limit: int, as_json: bool) -> None:
         return
     print_table(
         ["model", "version", "aliases", "test accuracy", "data set", "created"],
-        (_version_row(name, version) for name in versions for version in versions[name]),
+        (
+            (name, *_of_version(version), moment(version.get("created_at")))
+            for name in versions
+            for version in versions[name]
+        ),
         empty="No models yet: train one with `inkwell train --wait`.",
     )
 
 
-def _version_row(model: str, version: Answer) -> tuple[object, ...]:
+def _of_version(version: Answer) -> tuple[object, ...]:
+    """Return what both lists tell of a version; of one that is damaged that, and its number."""
     return (
-        model,
         version["version"],
         ", ".join(version["aliases"]),
-        version["test_accuracy"],
-        version["dataset"],
-        moment(version["created_at"]),
+        version.get("test_accuracy"),
+        version.get("error") or version["dataset"],
     )
 
 
@@ -59,15 +62,7 @@ def versions(settings: Settings, model: str, limit: int, as_json: bool) -> None:
     print_table(
         ["version", "aliases", "test accuracy", "data set", "parameters", "from", "created"],
         (
-            (
-                v["version"],
-                ", ".join(v["aliases"]),
-                v.get("test_accuracy"),
-                v.get("error") or v["dataset"],
-                v.get("parameters"),
-                v.get("parent"),
-                moment(v.get("created_at")),
-            )
+            (*_of_version(v), v.get("parameters"), v.get("parent"), moment(v.get("created_at")))
             for v in page["versions"]
         ),
         empty=f"{model} has no version yet: train one with `inkwell train --wait`.",
