@@ -6,6 +6,7 @@ for.
 
 import math
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -21,15 +22,15 @@ except ImportError:  # no wheel for this Python: the careful way alone
     simdjson = None  # type: ignore[assignment]
 
 # Of longer bodies than the first, whole numbers are read by NumPy in half the time; of longer ones
-# than the second, others are read in pieces. A parser keeps 14 times its largest document: one that
-# had to read such a body as a whole is not used again.
+# than the second, others are read in pieces.
 DIGITS_FROM_BYTES = 2**15
 WHOLE_BELOW_BYTES = 2**19
 PIECE_BYTES = 2**18
 MAX_HEAD_BYTES = 2**16  # in front of a list that is read in pieces
 MAX_DEPTH = 4
 
-_idle: list[Any] = []  # parsers that nobody uses now, the last used last
+# A parser takes 14 times its document's memory, and lets no other thread run: no two at once.
+_reading = threading.Lock()
 
 
 class _Begin(NamedTuple):
@@ -53,14 +54,16 @@ def find_numbers(content: bytes, places: Sequence[str]) -> Found | None:
     """Return the numbers at the first of `places` that there is, where they are surely right."""
     if simdjson is None:
         return None
-    parser = _idle_parser()
-    long = len(content) > WHOLE_BELOW_BYTES
-    ways = (_find_in_pieces,) if long else (_find,)
-    for way in (_find_digits, *ways) if len(content) > DIGITS_FROM_BYTES else ways:
-        if found := _try(way, parser, content, places):
-            _idle.append(parser)
+    size = len(content)
+    ways = (
+        (_find_digits, size > DIGITS_FROM_BYTES),
+        (_find_in_pieces, size > WHOLE_BELOW_BYTES),
+        (_find, True),
+    )
+    for way, fits in ways:
+        if fits and (found := _try(way, content, places)):
             return found
-    return _try(_find, simdjson.Parser(), content, places) if long else None
+    return None
 
 
 def count(content: bytes | memoryview, character: bytes) -> int:
@@ -68,34 +71,25 @@ def count(content: bytes | memoryview, character: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord(character)))
 
 
-def _idle_parser() -> Any:
-    """Return a parser: as many are kept as were ever needed at once, not one for each thread."""
+def _try(way: Callable[..., Found], content: bytes, places: Sequence[str]) -> Found | None:
     try:
-        return _idle.pop()
-    except IndexError:
-        return simdjson.Parser()
-
-
-def _try(
-    way: Callable[..., Found], parser: Any, content: bytes, places: Sequence[str]
-) -> Found | None:
-    try:
-        return way(parser, content, places)
+        return way(content, places)
     except (ValueError, TypeError, LookupError, RuntimeError, AttributeError, StopIteration):
         return None
 
 
-def _find(parser: Any, content: bytes, places: Sequence[str]) -> Found:
-    document = parser.parse(content)
-    place = next(place for place in places if _has(document, place))
-    others = _without(document, place.split("/")[1:])
-    # Flattening forgets where a row ends: as many brackets as the shape has, and no others.
-    brackets = count(content, b"[") - orjson.dumps(others).count(b"[")
-    numbers, shape = _flatten(document.at_pointer(place), brackets)
-    return Found(numbers, shape, place, others)
+def _find(content: bytes, places: Sequence[str]) -> Found:
+    with _reading:
+        document = _parse(content)
+        place = next(place for place in places if _has(document, place))
+        others = _without(document, place.split("/")[1:])
+        # Flattening forgets where a row ends: as many brackets as the shape has, and no others.
+        brackets = count(content, b"[") - orjson.dumps(others).count(b"[")
+        numbers, shape = _flatten(document.at_pointer(place), brackets)
+        return Found(numbers, shape, place, others)
 
 
-def _find_digits(parser: Any, content: bytes, places: Sequence[str]) -> Found:
+def _find_digits(content: bytes, places: Sequence[str]) -> Found:
     """Read a list of rows, or one row, of whole numbers."""
     begin = _begin(content, places)
     flat = begin.depth == 0
@@ -103,11 +97,11 @@ def _find_digits(parser: Any, content: bytes, places: Sequence[str]) -> Found:
         raise ValueError("rows of rows")
     end = _end(content, begin)
     numbers, shape = read_digits(content, begin.start - flat, end + flat)
-    place, others = _around(parser, content, places, begin, end)
+    place, others = _around(content, places, begin, end)
     return Found(numbers, shape[1:] if flat else shape, place, others)
 
 
-def _find_in_pieces(parser: Any, content: bytes, places: Sequence[str]) -> Found:
+def _find_in_pieces(content: bytes, places: Sequence[str]) -> Found:
     """Read a long list some rows at a time.
 
     Other threads get their turn in between: parsing 36 MB at once would stop them for half a
@@ -115,9 +109,9 @@ def _find_in_pieces(parser: Any, content: bytes, places: Sequence[str]) -> Found
     """
     begin = _begin(content, places)
     end = _end(content, begin)
-    place, others = _around(parser, content, places, begin, end)
+    place, others = _around(content, places, begin, end)
     separator = b"]" * begin.depth + b","
-    pieces = (_parse_piece(parser, piece) for piece in _cut(content, begin.start, end, separator))
+    pieces = map(_parse_piece, _cut(content, begin.start, end, separator))
     inside = memoryview(content)[begin.start : end]
     numbers, shape = _gather(pieces, count(inside, b"]"), count(inside, b","))
     return Found(numbers, shape, place, others)
@@ -144,7 +138,7 @@ def _end(content: bytes, begin: _Begin) -> int:
 
 
 def _around(
-    parser: Any, content: bytes, places: Sequence[str], begin: _Begin, end: int
+    content: bytes, places: Sequence[str], begin: _Begin, end: int
 ) -> tuple[str, dict[str, Any]]:
     """Return which of `places` the list has, and the document without it.
 
@@ -153,7 +147,7 @@ def _around(
     short = content[: begin.start] + content[end:]
     if short.count(b'"%s"' % begin.key) != 1 or b"\\" in short:
         raise ValueError("the key may stand for another list")
-    document = parser.parse(short)
+    document = _parse(short)
     named = [place for place in places if place.endswith(f"/{begin.key.decode()}")]
     place = next(place for place in named if _has(document, place))
     return place, _without(document, place.split("/")[1:])
@@ -192,8 +186,13 @@ def _cut(content: bytes, start: int, end: int, separator: bytes) -> Iterator[byt
         start = stop + 1
 
 
-def _parse_piece(parser: Any, piece: bytes) -> tuple[Floats, Shape]:
-    return _flatten(parser.parse(piece), count(piece, b"["))
+def _parse_piece(piece: bytes) -> tuple[Floats, Shape]:
+    return _flatten(_parse(piece), count(piece, b"["))
+
+
+def _parse(text: bytes) -> Any:
+    """Return simdjson's document, by a parser of its own: what one keeps grows with the largest."""
+    return simdjson.Parser().parse(text)
 
 
 def _flatten(array: Any, brackets: int) -> tuple[Floats, Shape]:

@@ -127,7 +127,7 @@ def test_what_is_found_is_what_stands_there_whatever_the_body(
         for module in (json_numbers, json_digits):
             patch.setattr(module, "PIECE_BYTES", piece)
         ways = [
-            json_numbers._try(way, json_numbers.simdjson.Parser(), body, places)
+            json_numbers._try(way, body, places)
             for way in (
                 json_numbers._find,
                 json_numbers._find_in_pieces,
@@ -190,23 +190,12 @@ def test_rows_of_few_numbers_are_left_to_others():
         read_digits(text, 0, len(text))
 
 
-def test_bodies_that_come_one_after_another_are_read_by_one_parser(monkeypatch):
-    monkeypatch.setattr(json_numbers, "_idle", [])
-
-    for _ in range(3):
-        assert json_numbers.find_numbers(b'{"instances": [[1, 2]]}', ["/instances"])
-
-    assert len(json_numbers._idle) == 1
-
-
-def test_a_parser_that_had_to_read_a_long_body_as_a_whole_is_not_kept(monkeypatch):
-    monkeypatch.setattr(json_numbers, "_idle", [])
+def test_a_long_body_that_cannot_be_read_in_pieces_is_read_whole(monkeypatch):
     monkeypatch.setattr(json_numbers, "WHOLE_BELOW_BYTES", 0)
     # The second key of this name lets the way in pieces give up.
     body = b'{"instances": [[1, 2]], "others": {"instances": 3}}'
 
     assert json_numbers.find_numbers(body, ["/instances"])
-    assert json_numbers._idle == []
 
 
 @pytest.mark.parametrize(
