@@ -19,6 +19,7 @@ from service.file_limit import most_connections
 from service.gunicorn_errors import write_error
 from service.patient_worker import PatientWorker
 from service.settings import Settings, SettingsError
+from service.shared_load import SharedLoad
 
 util.write_error = write_error
 
@@ -26,6 +27,7 @@ try:
     _settings = Settings.from_env()
 except SettingsError as error:
     sys.exit(f"Error: {error}")
+_load = SharedLoad()
 _memory = Path("/dev/shm")  # noqa: S108 - only heartbeats, in files that gunicorn unlinks at once
 
 
@@ -64,6 +66,8 @@ logconfig_dict = dict_config(_settings.log) | {
 def pre_fork(server: Arbiter, worker: PatientWorker) -> None:
     """Let no process look for garbage among what it has from the master: that stays shared."""
     gc.freeze()
+    worker.load = _load
+    worker.place = _load.free_place([other.place for other in server.WORKERS.values()])
 
 
 def post_fork(server: Arbiter, worker: PatientWorker) -> None:

@@ -36,12 +36,14 @@ from service.partings import Partings, late
 from service.plain_requests import answer as plain_answer
 from service.predictor import AT_ONCE
 from service.settings import DRAIN_BYTES, Settings
+from service.shared_load import TAKES_NONE, SharedLoad
 
 SECONDS_TO_END = 60.0  # until the rest has come, which a thread reads
 SECONDS_TO_TAKE = 60.0  # until the client has taken an answer, or each part of one that goes on
 SECONDS_TO_SEEM_SLOW = 2.0  # with part of the answer unsent: then half of the threads may wait so
 MOST_QUICK_ARRIVING = 64  # requests, each of which may have `QUICK` bytes in memory
 LONG_TURN = 16  # requests that the event loop answers itself
+SECONDS_TO_WAKE = 0.0002  # of a process that has nothing to do
 RETRY_AFTER = {"Retry-After": "1"}  # seconds
 ONE_TOO_MANY = {
     goes_on: error_parts(
@@ -70,6 +72,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.keepalive = self.cfg.keepalive  # gunicorn's settings are slow to ask
         self.stops_at: float | None = None  # when connections are no longer taken
         self.early_signals: SimpleQueue[int] = SimpleQueue()  # set by gunicorn.conf.py
+        self.load, self.place = SharedLoad(), 0  # set by gunicorn.conf.py
         self.most_large = max(self.cfg.threads // 2, 1)
         self.arriving: dict[TConn, Arrival] = {}  # connections that the event loop reads
         self.large: dict[TConn, float] = {}  # those that threads read, and until when
@@ -112,6 +115,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             super().set_accept_enabled(enabled)
             return
         super().set_accept_enabled(False)
+        self.load.tell(self.place, TAKES_NONE)
         while self.sockets:
             listener = self.sockets.pop()
             while select.select([listener], [], [], 0)[0]:
@@ -126,10 +130,18 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.last_turn_was_long = len(self.quick) >= LONG_TURN
         while self.quick:
             self.answer_at_once(*self.quick.popleft())
+        if self.alive:
+            self.load.tell(self.place, self.nr_conns)
 
     def accept(self, listener: Any) -> None:
-        """Take a connection; where turns are long, all that wait: at one a turn they never end."""
+        """Take a connection; where turns are long, all that wait: at one a turn they never end.
+
+        A process that has fewer connections, and nothing to do, takes it while this one sleeps.
+        """
+        if not self.last_turn_was_long and self.nr_conns > self.load.fewest():
+            time.sleep(SECONDS_TO_WAKE)
         super().accept(listener)
+        self.load.tell(self.place, self.nr_conns)
         while (
             self.last_turn_was_long
             and self.nr_conns < self.worker_connections

@@ -433,3 +433,57 @@ def test_there_are_never_more_connections_than_files(monkeypatch, hard):
     files = 300 if hard == 300 else 8192
     assert asked == [(files, hard)]
     assert most == files // 2
+
+
+@pytest.fixture
+def connecting(worker):
+    """A listener at which a client waits to be taken."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        with socket.create_connection(listener.getsockname()):
+            yield listener
+        for conn in worker.arriving:
+            conn.close()
+
+
+def test_a_process_with_fewer_connections_may_take_a_new_one_first(worker, connecting, monkeypatch):
+    worker.load.tell(worker.place, 2)
+    worker.load.tell(1, 1)
+    worker.nr_conns = 2
+    by_the_other = []
+    monkeypatch.setattr(
+        patient_worker.time, "sleep", lambda _seconds: by_the_other.append(connecting.accept()[0])
+    )
+
+    worker.accept(connecting)
+
+    (taken,) = by_the_other
+    taken.close()
+    assert worker.nr_conns == 2
+
+
+@pytest.mark.parametrize("others", [[], [2], [3, 5]])
+def test_a_process_that_none_has_fewer_connections_than_takes_the_next(
+    worker, connecting, monkeypatch, others
+):
+    for place, connections in enumerate(others, 1):
+        worker.load.tell(place, connections)
+    worker.load.tell(worker.place, 2)
+    worker.nr_conns = 2
+    monkeypatch.setattr(patient_worker.time, "sleep", lambda _seconds: pytest.fail("it waits"))
+
+    worker.accept(connecting)
+
+    assert worker.nr_conns == 3
+    assert worker.load.fewest() == min([3, *others])
+
+
+def test_nobody_waits_for_a_process_that_ends(worker):
+    worker.load.tell(worker.place, 0)
+    worker.load.tell(1, 5)
+    worker.alive = False
+
+    worker.set_accept_enabled(False)
+    worker.wait_for_and_dispatch_events(0)
+
+    assert worker.load.fewest() == 5
