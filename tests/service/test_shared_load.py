@@ -6,6 +6,9 @@ import pytest
 
 from service.shared_load import TAKES_NONE, SharedLoad
 
+# Newer Pythons warn of forking beside threads, here pytest-xdist's; the child uses none of them.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
 
 @pytest.fixture
 def load():
