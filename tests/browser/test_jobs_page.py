@@ -136,6 +136,25 @@ def test_a_preset_brings_its_data_and_its_numbers(stack, open_page):
     assert page.input_value("[name=dataset]") == "xor"
 
 
+def test_a_job_learns_data_of_ones_own_with_the_corrected_examples(stack, open_page):
+    rows = "\n".join(f"{i % 10},{','.join([str(i)] * 784)}" for i in range(90))
+    stack.client.post("/api/v1/datasets/mine", content=rows).raise_for_status()
+    page = open_page(stack.url)
+    page.evaluate("token => sessionStorage.setItem('inkwell-token', token)", TOKEN)
+    page.goto(f"{stack.url}/jobs")
+    page.wait_for_selector("[name=dataset] >> text=mine", state="attached")
+
+    page.select_option("[name=dataset]", "mine")
+    page.check("text=With the corrected examples")
+    page.fill("[name=epochs]", "1")
+    page.select_option("[name=promote]", "never")
+    page.click("text=Start >> nth=-1")
+
+    page.wait_for_url("**/jobs/*-*")
+    posted = stack.client.get(page.url.replace("/jobs/", "/api/v1/jobs/")).json()
+    assert posted["config"]["dataset"] == ["mine", "feedback"]
+
+
 @contextlib.contextmanager
 def a_long_job(stack):
     """Post a job that lasts until it is stopped, as it is at the end of the block."""

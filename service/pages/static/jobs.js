@@ -62,10 +62,18 @@ async function listOlder() {
   list();
 }
 
+/** Offers the data sets that were uploaded, beside those that come with Inkwell. */
+async function listDatasets() {
+  const { datasets } = await send(address("datasets"));
+  const names = datasets.filter(({ uploaded }) => uploaded).map(({ name }) => name);
+  form.elements.dataset.append(...names.map((name) => element("option", {}, name)));
+}
+
 /** Returns the job as the form says it; what is left empty is the preset's or the service's choice. */
 function config() {
   const fields = Object.fromEntries(new FormData(form));
-  const job = { model: fields.model.trim(), dataset: fields.dataset, promote: fields.promote };
+  const dataset = fields.feedback ? [fields.dataset, "feedback"] : fields.dataset;
+  const job = { model: fields.model.trim(), dataset, promote: fields.promote };
   if (fields.preset) job.preset = fields.preset;
   for (const name of NUMBERS) if (fields[name].trim()) job[name] = asNumber(fields[name]);
   if (fields.learning_rate.trim()) {
@@ -135,5 +143,6 @@ form.addEventListener("input", checkSoon);
 form.addEventListener("submit", start);
 byId("older").addEventListener("click", () => listOlder().catch((error) => showProblem("list-problem", error)));
 list();
+listDatasets().catch((error) => showProblem("form-problem", error));
 check();
 setInterval(() => document.hidden || list(), EVERY_MS);

@@ -112,7 +112,7 @@ async function correct({ version, predictions: [{ input }] }, label) {
     const kept = await change("POST", address("feedback"), { model, version, instances: [input], pixel_range: "0-255", label });
     if (!kept) return;
     byId("correct").hidden = true;
-    byId("kept").textContent = `Kept as a ${label}, with ${kept.count - 1} others. A job on this data and "feedback" learns them.`;
+    byId("kept").textContent = `Kept as a ${label}, with ${kept.count - 1} others. A job "with the corrected examples" learns them.`;
   } catch (error) {
     showProblem("problem", error);
   }
