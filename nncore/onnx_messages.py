@@ -1,7 +1,7 @@
 """The messages of ONNX (onnx.proto), field by field, in the order of the fields' numbers.
 
-The `onnx` package would take 12 MB of the container image, at the least; the tests hold every byte
-that is written here against it.
+Why not by the `onnx` package: `docs/architecture.md`. The tests hold every byte that is written
+here against it.
 """
 
 import struct

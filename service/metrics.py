@@ -114,7 +114,12 @@ class ServiceCollector(Collector):
 
     def _events(self) -> Iterator[Metric]:
         for event, name, told, labels in (
-            ("refused request", "refused_requests", "Requests that no thread took.", ("reason",)),
+            (
+                "refused request",
+                "refused_requests",
+                "Requests refused, answers not taken.",
+                ("reason",),
+            ),
             ("reload", "reloads", "Versions that processes took up.", ("model", "alias")),
             ("refusal", "version_refusals", "Tries to load a bad version.", ("model", "alias")),
         ):
