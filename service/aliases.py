@@ -3,16 +3,16 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 
 from nncore.aliases import LIVE, Move
 from nncore.errors import CorruptVersionError
 from nncore.names import check_alias_name
-from nncore.registry import Registry
 from nncore.specs import describe, escape, unknown
 from nncore.targets import Target, is_version, read_split
 from service.answers import answer
 from service.bodies import SMALL, read_body
+from service.context import registry
 from service.json_body import read_object
 from service.problems import Problem
 from service.tokens import admin_only
@@ -25,17 +25,16 @@ MAX_TEXTS = {"reason": 2_000, "actor": 200}
 
 @bp.get("/<model>/aliases")
 def list_aliases(model: str) -> Response:
-    registry = _registry()
-    registry.require(model)
-    aliases = registry.aliases(model)
+    registry().require(model)
+    aliases = registry().aliases(model)
     return answer({"aliases": [_shown(model, aliases.last(name)) for name in aliases.all()]})
 
 
 @bp.get("/<model>/aliases/<alias>")
 def show_alias(model: str, alias: str) -> Response:
     check_alias_name(alias, "/alias")
-    _registry().resolve(model, alias)
-    return _answer(model, _registry().aliases(model).last(alias))
+    registry().resolve(model, alias)
+    return _answer(model, registry().aliases(model).last(alias))
 
 
 @bp.put("/<model>/aliases/<alias>")
@@ -44,7 +43,7 @@ def promote(model: str, alias: str) -> Response:
     body = _body(("version", "split", "shadow", "reason", "actor"))
     target = _target(body)
     return _moved(
-        model, lambda texts: _registry().promote(model, target, alias=alias, **texts), body
+        model, lambda texts: registry().promote(model, target, alias=alias, **texts), body
     )
 
 
@@ -53,7 +52,7 @@ def promote(model: str, alias: str) -> Response:
 def remove_alias(model: str, alias: str) -> Response:
     check_alias_name(alias, "/alias")
     texts = _texts(_body(("reason", "actor"), empty=True))
-    _registry().remove_alias(model, alias, accept=_accept, **texts)
+    registry().remove_alias(model, alias, accept=_accept, **texts)
     return Response(status=204)
 
 
@@ -62,14 +61,13 @@ def remove_alias(model: str, alias: str) -> Response:
 def rollback(model: str) -> Response:
     body = _body(("alias", "reason", "actor"), empty=True)
     alias = body.get("alias", LIVE)
-    return _moved(model, lambda texts: _registry().rollback(model, alias=alias, **texts), body)
+    return _moved(model, lambda texts: registry().rollback(model, alias=alias, **texts), body)
 
 
 @bp.get("/<model>/history")
 def show_history(model: str) -> Response:
-    registry = _registry()
-    registry.require(model)
-    return answer({"history": registry.aliases(model).history()})
+    registry().require(model)
+    return answer({"history": registry().aliases(model).history()})
 
 
 def _target(body: dict[str, Any]) -> Target:
@@ -145,8 +143,3 @@ def _shown(model: str, move: Move) -> dict[str, Any]:
         "reason": move.reason,
         "actor": move.actor,
     }
-
-
-def _registry() -> Registry:
-    registry: Registry = current_app.extensions["registry"]
-    return registry

@@ -1,5 +1,7 @@
 """The application: settings in, Flask out."""
 
+from typing import Any
+
 from flask import Flask
 
 from jobs.queue import JobQueue
@@ -41,6 +43,24 @@ from service.shared_counts import SharedCounts
 from service.tokens import admin_token
 from service.watched_jobs import WatchedJobs
 
+# Each lets the application do something with every request, in this order.
+AROUND = (observing, security_headers, request_ids, fast_path, problems, routes)
+BLUEPRINTS = (
+    training_jobs.bp,
+    sweeps.bp,
+    datasets.bp,
+    feedback.bp,
+    schedules.bp,
+    job_events.bp,
+    models.bp,
+    aliases.bp,
+    files.bp,
+    health.bp,
+    metrics.bp,
+    system.bp,
+    document.bp,
+)
+
 
 def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flask:
     """Build the service.
@@ -55,6 +75,19 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb * 2**20
+    queue = job_queue or JobQueue(connect(settings.redis_url), settings.queue)
+    app.extensions |= _parts(settings, queue)
+    for part in AROUND:
+        part.register(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    views.register(app)
+    _put_doors_in_front(app, settings)
+    return app
+
+
+def _parts(settings: Settings, queue: JobQueue) -> dict[str, Any]:
+    """Return what views and gunicorn's worker find in the application's extensions."""
     registry = Registry(settings.store)
     token = admin_token(settings)
     # gunicorn has twice as many processes while it replaces them all.
@@ -62,14 +95,12 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
     requests = Requests(shared)
     served_models = ServedModels(registry, requests.happened)
     drift, tokens = Drift(registry), _who_may_predict(settings, token)
-    predictor = Predictor(served_models, settings, shared, drift, tokens)
-    queue = job_queue or JobQueue(connect(settings.redis_url), settings.queue)
-    app.extensions |= {
+    return {
         "settings": settings,
         "admin_token": token,
         "registry": registry,
         "served_models": served_models,
-        "predictor": predictor,
+        "predictor": Predictor(served_models, settings, shared, drift, tokens),
         "answers_soon": lambda environ: False,
         "stopping": lambda: False,  # gunicorn's worker tells whether the process is to end
         "shared_counts": shared,
@@ -80,39 +111,18 @@ def create_app(settings: Settings, *, job_queue: JobQueue | None = None) -> Flas
         "schedules": Schedules(connect(settings.redis_url), settings.queue),
         "sweeps": Sweeps(connect(settings.redis_url), settings.queue),
     }
-    observing.register(app)
-    security_headers.register(app)
-    request_ids.register(app)
-    fast_path.register(app)
-    problems.register(app)
-    routes.register(app)
-    for blueprint in (
-        training_jobs.bp,
-        sweeps.bp,
-        datasets.bp,
-        feedback.bp,
-        schedules.bp,
-        job_events.bp,
-        models.bp,
-        aliases.bp,
-        files.bp,
-        health.bp,
-        metrics.bp,
-        system.bp,
-        document.bp,
-    ):
-        app.register_blueprint(blueprint)
-    views.register(app)
+
+
+def _put_doors_in_front(app: Flask, settings: Settings) -> None:
+    """Let predictions be answered in front of Flask, and every request be seen in front of both."""
     if settings.fast_path == "on":
-        in_front = FastPath(app, predictor)
+        in_front = FastPath(app, app.extensions["predictor"])
         app.extensions["answers_soon"] = in_front.answers_soon
         app.wsgi_app = in_front  # type: ignore[method-assign]
-    lines = settings.log == "json"
     spans = spans_of("inkwell-service") if settings.spans else None
     app.wsgi_app = Observed(  # type: ignore[method-assign]
-        app.wsgi_app, requests, lines=lines, spans=spans
+        app.wsgi_app, app.extensions["requests"], lines=settings.log == "json", spans=spans
     )
-    return app
 
 
 def _who_may_predict(settings: Settings, admin_token: str | None) -> tuple[str, ...]:

@@ -2,8 +2,11 @@
 
 from flask import current_app, request
 
+from jobs.queue import JobQueue
 from nncore.object_store import Store
+from nncore.registry import Registry
 from service.bodies import Content, read_content
+from service.predictor import Predictor
 from service.settings import Settings
 
 
@@ -16,6 +19,24 @@ def settings() -> Settings:
 def store() -> Store:
     """Return where versions and data are."""
     return settings().store
+
+
+def registry() -> Registry:
+    """Return the registry of the versions in the store."""
+    found: Registry = current_app.extensions["registry"]
+    return found
+
+
+def predictor() -> Predictor:
+    """Return what answers with these versions."""
+    found: Predictor = current_app.extensions["predictor"]
+    return found
+
+
+def job_queue() -> JobQueue:
+    """Return the queue of training jobs."""
+    found: JobQueue = current_app.extensions["job_queue"]
+    return found
 
 
 def content() -> Content:

@@ -4,16 +4,16 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 
 from nncore.arrays import Pixels
 from nncore.datasets import PICTURE
 from nncore.feedback import Feedback
-from nncore.registry import LIVE, Registry
+from nncore.registry import LIVE
 from nncore.specs import describe, unknown
 from service.answers import answer
 from service.batches import text_options
-from service.context import content, settings, store
+from service.context import content, registry, settings, store
 from service.decoding import decode
 from service.problems import Problem
 from service.query import page_limit, query_number
@@ -30,18 +30,15 @@ MOST_DIGITS = 15  # of an example's number
 @admin_only
 def add_feedback() -> Response:
     body = content()
-    registry: Registry = current_app.extensions["registry"]
     batch = decode(body, Rows(PICTURE, settings().max_rows))
-    if batch.refused:
-        raise batch.refused[0].problem
     options = text_options(body.query) | batch.options
     for key in options:
         if key not in KEYS:
             known = ("instances", "pixel_range", *KEYS)
             raise Problem(422, "unknown-key", unknown("key", key, known), pointer=f"/{key[:80]}")
     model = str(options.get("model", settings().model))
-    version = registry.resolve(model, str(options.get("version", LIVE)))
-    known_labels = registry.manifest(model, version).labels
+    version = registry().resolve(model, str(options.get("version", LIVE)))
+    known_labels = registry().manifest(model, version).labels
     labels = _labels(options, len(batch.pixels), known_labels)
     feedback = Feedback(store(), model)
     feedback.add(_as_bytes(batch.pixels), labels, version=version)
@@ -74,7 +71,7 @@ def delete_feedback(number: str) -> Response:
 def _asked() -> tuple[Feedback, str]:
     """Return the feedback of the model that the query names, and its name. Raises NotFoundError."""
     model = request.args.get("model", settings().model)
-    current_app.extensions["registry"].require(model)
+    registry().require(model)
     return Feedback(store(), model), model
 
 

@@ -5,12 +5,13 @@ import io
 import mimetypes
 
 import orjson
-from flask import Blueprint, Response, current_app, request, send_file
+from flask import Blueprint, Response, request, send_file
 
 from nncore.export import to_npz, to_onnx
-from nncore.registry import Registry, Version
+from nncore.registry import Version
 from nncore.specs import unknown
 from service.answers import answer
+from service.context import registry
 from service.media_types import OCTETS
 from service.problems import Problem
 
@@ -19,8 +20,8 @@ bp = Blueprint("files", __name__, url_prefix="/api/v1/models")
 
 @bp.get("/<model>/versions/<version>/weights")
 def get_weights(model: str, version: str) -> Response:
-    number = _registry().resolve(model, version)
-    manifest, content = _registry().files(model, number)
+    number = registry().resolve(model, version)
+    manifest, content = registry().files(model, number)
     return _file(content, f"{model}-v{number}.safetensors", manifest.weights_sha256)
 
 
@@ -29,19 +30,19 @@ def export(model: str, version: str) -> Response:
     name = request.args.get("format", "")
     if name not in FORMATS:
         raise Problem(422, "unknown-format", unknown("format", name, FORMATS))
-    number = _registry().resolve(model, version)
-    content = FORMATS[name](_registry().load(model, number))
+    number = registry().resolve(model, version)
+    content = FORMATS[name](registry().load(model, number))
     return _file(content, f"{model}-v{number}.{name}", hashlib.sha256(content).hexdigest())
 
 
 @bp.get("/<model>/versions/<version>/report")
 def list_report(model: str, version: str) -> Response:
-    return answer({"files": _registry().report(model, _registry().resolve(model, version))})
+    return answer({"files": registry().report(model, registry().resolve(model, version))})
 
 
 @bp.get("/<model>/versions/<version>/report/<name>")
 def get_report_file(model: str, version: str, name: str) -> Response:
-    content = _registry().report_file(model, _registry().resolve(model, version), name)
+    content = registry().report_file(model, registry().resolve(model, version), name)
     kind = mimetypes.guess_type(name)[0] or OCTETS
     return send_file(io.BytesIO(content), mimetype=kind, etag=hashlib.sha256(content).hexdigest())
 
@@ -67,8 +68,3 @@ def _file(content: bytes, name: str, sha256: str) -> Response:
     return send_file(
         io.BytesIO(content), mimetype=OCTETS, as_attachment=True, download_name=name, etag=sha256
     )
-
-
-def _registry() -> Registry:
-    registry: Registry = current_app.extensions["registry"]
-    return registry

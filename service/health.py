@@ -4,10 +4,9 @@ from flask import Blueprint, Response, current_app
 
 from nncore.errors import RegistryError
 from service.answers import answer
-from service.predictions import predictor
+from service.context import predictor, settings
 from service.problems import RETRY_SECONDS, Problem
 from service.served import ServedModels
-from service.settings import Settings
 
 bp = Blueprint("health", __name__)
 
@@ -25,7 +24,6 @@ def readyz() -> Response:
     One that is to end is not ready, though it still answers: who balances load goes elsewhere.
     Redis is not asked: predicting does not need it.
     """
-    settings: Settings = current_app.extensions["settings"]
     models: ServedModels = current_app.extensions["served_models"]
     try:
         version, reason = predictor().default().version, None
@@ -35,7 +33,7 @@ def readyz() -> Response:
         reason = "The service is stopping."
     state = {
         "ready": reason is None,
-        "model": settings.model,
+        "model": settings().model,
         "version": version,
         "reason": reason,
         "refused": [refusal._asdict() for refusal in models.refusals()],

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from jobs.queue import JobQueue
 from jobs.training_job import ENDED
 from service.answers import to_json
+from service.context import job_queue
 from service.job_view import view
 from service.problems import RETRY_SECONDS, Problem
 from service.watched_jobs import WatchedJob
@@ -51,7 +52,7 @@ class Streams:
 
 @bp.get("/<job_id>/events")
 def watch_job(job_id: str) -> Response:
-    queue: JobQueue = current_app.extensions["job_queue"]
+    queue = job_queue()
     streams: Streams = current_app.extensions["streams"]
     job = queue.get(job_id)
     if job is None:

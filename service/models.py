@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 
 from nncore.aliases import LIVE
 from nncore.errors import RegistryError
 from nncore.network import plan
-from nncore.registry import Registry
 from service.answers import answer
-from service.predictions import predictor
+from service.context import predictor, registry
 from service.query import page_limit, query_number
 from service.tokens import admin_only
 
@@ -18,32 +17,29 @@ bp = Blueprint("models", __name__, url_prefix="/api/v1/models")
 
 @bp.get("")
 def list_models() -> Response:
-    registry = _registry()
-    return answer({"models": [_model(registry, name) for name in registry.models()]})
+    return answer({"models": [_model(name) for name in registry().models()]})
 
 
 @bp.get("/<model>")
 def show_model(model: str) -> Response:
-    registry = _registry()
-    registry.require(model)
-    return answer(_model(registry, model))
+    registry().require(model)
+    return answer(_model(model))
 
 
 @bp.get("/<model>/versions")
 def list_versions(model: str) -> Response:
-    registry = _registry()
-    aliases = registry.aliases(model).all()
-    registry.require(model)
+    aliases = registry().aliases(model).all()
+    registry().require(model)
     limit, below = page_limit(), query_number("cursor", None, at_most=10**12)
-    page = registry.newest(model, limit + 1, below)
+    page = registry().newest(model, limit + 1, below)
     cursor = str(page[limit - 1]) if len(page) > limit else None
-    rows = [_summary(registry, model, number, aliases) for number in page[:limit]]
+    rows = [_summary(model, number, aliases) for number in page[:limit]]
     return answer({"versions": rows, "next_cursor": cursor})
 
 
 @bp.get("/<model>/shadows")
 def show_shadows(model: str) -> Response:
-    _registry().require(model)
+    registry().require(model)
     found = predictor().shadows.results(model)
     for line in found:
         line["agreement"] = line["agreed"] / line["rows"] if line["rows"] else None
@@ -53,38 +49,34 @@ def show_shadows(model: str) -> Response:
 @bp.delete("/<model>/versions/<version>")
 @admin_only
 def delete_version(model: str, version: str) -> Response:
-    registry = _registry()
-    registry.delete(model, registry.resolve(model, version))
+    registry().delete(model, registry().resolve(model, version))
     return Response(status=204)
 
 
 @bp.get("/<model>/versions/<version>")
 def show_version(model: str, version: str) -> Response:
-    registry = _registry()
-    number = registry.resolve(model, version)
-    manifest = registry.manifest(model, number).to_dict()
-    names = _naming(registry.aliases(model).all(), number)
-    verdict = registry.verdict(model, number)
+    number = registry().resolve(model, version)
+    manifest = registry().manifest(model, number).to_dict()
+    names = _naming(registry().aliases(model).all(), number)
+    verdict = registry().verdict(model, number)
     return answer({"version": number, "aliases": names, "verdict": verdict, **manifest})
 
 
-def _model(registry: Registry, name: str) -> dict[str, Any]:
-    aliases, latest = registry.aliases(name).all(), registry.newest(name, 1)
+def _model(name: str) -> dict[str, Any]:
+    aliases, latest = registry().aliases(name).all(), registry().newest(name, 1)
     return {
         "name": name,
         "live": aliases.get(LIVE),
         "aliases": aliases,
         "latest": latest[0] if latest else None,
-        "versions": len(registry.versions(name)),
+        "versions": len(registry().versions(name)),
     }
 
 
-def _summary(
-    registry: Registry, model: str, number: int, aliases: dict[str, int]
-) -> dict[str, Any]:
+def _summary(model: str, number: int, aliases: dict[str, int]) -> dict[str, Any]:
     row = {"version": number, "aliases": _naming(aliases, number)}
     try:
-        manifest = registry.manifest(model, number)
+        manifest = registry().manifest(model, number)
     except RegistryError as error:
         return row | {"error": str(error)}
     return row | {
@@ -100,8 +92,3 @@ def _summary(
 
 def _naming(aliases: dict[str, int], number: int) -> list[str]:
     return [name for name, version in aliases.items() if version == number]
-
-
-def _registry() -> Registry:
-    registry: Registry = current_app.extensions["registry"]
-    return registry

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, request
 
 from nncore.arrays import Floats
 from nncore.registry import LIVE
@@ -12,9 +12,10 @@ from nncore.specs import describe, escape, unknown
 from service.answers import to_json
 from service.batches import Batch, text_options
 from service.bodies import Content
+from service.context import predictor
 from service.decoding import decode_readable
 from service.error_shapes import problem_type
-from service.predictor import Asked, Dialect, Encoded, Prediction, Predictor
+from service.predictor import Asked, Dialect, Encoded, Prediction
 from service.problems import Problem
 from service.shapes import Rows
 
@@ -36,12 +37,6 @@ def respond(asked: Asked) -> Response:
     """Answer the request with a prediction."""
     encoded = predictor().respond(asked, request.environ)
     return Response(encoded.body, headers=encoded.headers, content_type=encoded.content_type)
-
-
-def predictor() -> Predictor:
-    """Return the application's predictor."""
-    found: Predictor = current_app.extensions["predictor"]
-    return found
 
 
 def _decode(content: Content, rows: Rows) -> Batch:

@@ -39,7 +39,6 @@ class SharedCounts:
     """
 
     def __init__(self, processes: int) -> None:
-        self._processes = processes
         self._file = shared_file(self)
         os.ftruncate(self._file, processes * PART_WORDS * WORD)  # takes room as it is used
         self._parts = np.frombuffer(mmap.mmap(self._file, 0), np.int64).reshape(processes, -1)

@@ -4,13 +4,12 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 from redis.exceptions import RedisError
 
-from jobs.queue import JobQueue
 from service.answers import answer
+from service.context import job_queue, predictor
 from service.job_view import rfc3339
-from service.predictions import predictor
 from service.statistics import Line
 
 log = logging.getLogger(__name__)
@@ -32,9 +31,8 @@ def show_system() -> Response:
 
 def _queue() -> dict[str, Any]:
     """Return how busy queue and workers are; null where Redis cannot be reached."""
-    queue: JobQueue = current_app.extensions["job_queue"]
     try:
-        load = queue.load()
+        load = job_queue().load()
     except RedisError as error:
         log.warning("The queue cannot be reached: %s", error)
         return {"waiting": None, "workers": None}

@@ -2,18 +2,17 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, current_app, g, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 from rq.exceptions import NoSuchJobError
 from rq.job import JobStatus
 
 from jobs.options import read_job
-from jobs.queue import JobQueue
 from jobs.records import WrongStateError
 from jobs.training_job import STATUSES, TrainingJob
 from nncore.resolve import spec_of
 from nncore.specs import unknown
 from service.answers import answer
-from service.context import store
+from service.context import job_queue, store
 from service.dry_run import dry_run
 from service.job_view import view, view_many
 from service.observing import observation
@@ -32,8 +31,8 @@ def post_job() -> Response:
     body = posted_object()
     config, options = read_job(body, store())
     if dry:
-        return answer(dry_run(config, spec_of(config, store()), _queue()))
-    posted = _queue().enqueue(
+        return answer(dry_run(config, spec_of(config, store()), job_queue()))
+    posted = job_queue().enqueue(
         config,
         options,
         request_id=g.request_id,
@@ -45,10 +44,10 @@ def post_job() -> Response:
 
 @bp.get("/<job_id>")
 def show_job(job_id: str) -> Response:
-    job = _queue().get(job_id)
+    job = job_queue().get(job_id)
     if job is None:
         raise _not_found(job_id)
-    response = answer(view(_queue(), job), headers={"Cache-Control": "no-cache"})
+    response = answer(view(job_queue(), job), headers={"Cache-Control": "no-cache"})
     response.add_etag()
     response.make_conditional(request)
     return response
@@ -56,31 +55,31 @@ def show_job(job_id: str) -> Response:
 
 @bp.get("")
 def list_jobs() -> Response:
-    page = _queue().page(
+    page = job_queue().page(
         limit=page_limit(),
         cursor=query_number("cursor", None, at_most=2**53),
         status=_status(),
         model=request.args.get("model"),
     )
     cursor = None if page.next_cursor is None else str(page.next_cursor)
-    return answer({"jobs": view_many(_queue(), page.jobs), "next_cursor": cursor})
+    return answer({"jobs": view_many(job_queue(), page.jobs), "next_cursor": cursor})
 
 
 @bp.post("/<job_id>/stop")
 @admin_only
 def stop_job(job_id: str) -> Response:
-    return _ordered(job_id, _queue().stop, "stopped")
+    return _ordered(job_id, job_queue().stop, "stopped")
 
 
 @bp.post("/<job_id>/resume")
 @admin_only
 def resume_job(job_id: str) -> Response:
-    return _ordered(job_id, _queue().resume, "resumed")
+    return _ordered(job_id, job_queue().resume, "resumed")
 
 
 def _ordered(job_id: str, order: Callable[[str], TrainingJob], done: str) -> Response:
     """Give an order about a job, and answer with the job."""
-    if _queue().get(job_id) is None:
+    if job_queue().get(job_id) is None:
         raise _not_found(job_id)
     try:
         job = order(job_id)
@@ -93,7 +92,7 @@ def _ordered(job_id: str, order: Callable[[str], TrainingJob], done: str) -> Res
 
 
 def _show(job: TrainingJob, status: int) -> Response:
-    return answer(view(_queue(), job), status, {"Location": url_for(".show_job", job_id=job.id)})
+    return answer(view(job_queue(), job), status, {"Location": url_for(".show_job", job_id=job.id)})
 
 
 def _not_found(job_id: str) -> Problem:
@@ -119,8 +118,3 @@ def _status() -> JobStatus | None:
     if name is not None and name not in known:
         raise Problem(422, "unknown-status", unknown("status", name, known))
     return None if name is None else JobStatus(name)
-
-
-def _queue() -> JobQueue:
-    queue: JobQueue = current_app.extensions["job_queue"]
-    return queue

@@ -10,12 +10,12 @@ from nncore.specs import describe
 from service.answers import answer, to_json
 from service.batches import Batch
 from service.bodies import Content
+from service.context import predictor
 from service.decoding import DECODERS, decode, to_batch, unknown_content_type
 from service.dialects.named_rows import INPUT, check_keys, unwrap
 from service.dialects.tables import check_columns, pixel_order, read_csv, read_records
 from service.json_body import read_rows
 from service.media_types import JSON
-from service.predictions import predictor
 from service.predictor import Asked, Dialect, Encoded, Prediction
 from service.problems import Problem
 from service.shapes import Rows

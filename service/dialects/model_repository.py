@@ -5,20 +5,19 @@ from collections.abc import Sequence
 from importlib.metadata import version as package_version
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, request
 
 from nncore.errors import RegistryError
-from nncore.registry import LIVE, Registry
+from nncore.registry import LIVE
 from nncore.specs import describe
 from service.answers import answer
 from service.bodies import SMALL, read_body
+from service.context import predictor, registry, settings
 from service.dialects.open_inference import INPUT
 from service.dialects.tensor_outputs import OUTPUTS
 from service.json_body import read_object
-from service.predictions import predictor
 from service.problems import Problem
 from service.served import Served
-from service.settings import Settings
 from service.statistics import Line
 from service.tokens import admin_only
 
@@ -46,7 +45,7 @@ def ready() -> Response:
 
 
 def list_models() -> Response:
-    return answer({"models": _registry().models()})
+    return answer({"models": registry().models()})
 
 
 def model_ready(model: str, version: str = LIVE) -> Response:
@@ -61,14 +60,13 @@ def metadata(model: str, version: str = LIVE) -> Response:
         {"name": name, "datatype": datatype, "shape": [-1, *_row_shape(served, name)]}
         for name, datatype in OUTPUTS.items()
     ]
-    versions = [str(number) for number in _registry().versions(model)]
+    versions = [str(number) for number in registry().versions(model)]
     names = {"name": model, "versions": versions, "platform": "inkwell_numpy"}
     return answer(names | {"inputs": inputs, "outputs": outputs})
 
 
 def config(model: str, version: str = LIVE) -> Response:
     served = predictor().served(model, version)
-    settings: Settings = current_app.extensions["settings"]
     pixels = {"name": INPUT, "data_type": "TYPE_UINT8", "dims": [_row_size(served)]}
     outputs = [
         # A row that is one value has no dimensions of its own; Triton writes them as 1.
@@ -81,7 +79,7 @@ def config(model: str, version: str = LIVE) -> Response:
             "platform": "inkwell_numpy",
             "backend": "",
             "version_policy": {"all": {}},
-            "max_batch_size": settings.max_rows,
+            "max_batch_size": settings().max_rows,
             "input": [pixels],
             "output": outputs,
         }
@@ -91,7 +89,7 @@ def config(model: str, version: str = LIVE) -> Response:
 def index() -> Response:
     """Tell of every model whether it answers; with ``{"ready": true}`` of those that do."""
     only_ready = _body().get("ready") is True
-    entries = [_entry(model) for model in _registry().models()]
+    entries = [_entry(model) for model in registry().models()]
     return answer([e for e in entries if not only_ready or e["state"] == "READY"])
 
 
@@ -109,7 +107,7 @@ def load(model: str) -> Response:
 @admin_only
 def unload(model: str) -> Response:
     """Let the model answer no more, in any dialect, until it is loaded or the service restarts."""
-    _registry().resolve(model, LIVE)
+    registry().resolve(model, LIVE)
     predictor().unloaded.add(model)
     return answer({"name": model, "unload": True})
 
@@ -163,7 +161,7 @@ def _model_statistics(line: Line) -> dict[str, Any]:
 
 def _entry(model: str) -> dict[str, str]:
     """Return a model's line of the index: the version that answers, or why none does."""
-    number, reason = _registry().aliases(model).readable(LIVE).to, ""
+    number, reason = registry().aliases(model).readable(LIVE).to, ""
     try:
         number = predictor().served(model).version
     except (Problem, RegistryError, OSError) as error:
@@ -188,8 +186,3 @@ def _row_shape(served: Served, output: str) -> list[int]:
 
 def _config_type(datatype: str) -> str:
     return "TYPE_STRING" if datatype == "BYTES" else f"TYPE_{datatype}"
-
-
-def _registry() -> Registry:
-    registry: Registry = current_app.extensions["registry"]
-    return registry

@@ -4,17 +4,17 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response, current_app
+from flask import Response
 
-from nncore.registry import LIVE, Registry
+from nncore.registry import LIVE
 from nncore.specs import describe
 from service.answers import answer, to_json
 from service.batches import Batch
 from service.bodies import Content
+from service.context import predictor, registry
 from service.decoding import to_batch
 from service.dialects.named_rows import INPUT, check_keys, unwrap
 from service.json_body import read_rows
-from service.predictions import predictor
 from service.predictor import Asked, Dialect, Encoded, Prediction
 from service.problems import Problem
 from service.shapes import Rows
@@ -33,8 +33,7 @@ def classify(model: str, version: str = LIVE) -> Asked:
 
 
 def list_models() -> Response:
-    registry: Registry = current_app.extensions["registry"]
-    return answer({"models": registry.models()})
+    return answer({"models": registry().models()})
 
 
 def status(model: str, version: str = LIVE) -> Response:

@@ -1,11 +1,11 @@
 """The addresses of the pages; what they show, their scripts ask the API for."""
 
-from flask import Blueprint, Flask, Response, current_app, render_template, request
+from flask import Blueprint, Flask, Response, render_template, request
 
 from nncore.datasets import DATASETS
 from nncore.presets import PRESETS
+from service.context import settings
 from service.error_shapes import PROBLEM_JSON
-from service.settings import Settings
 
 bp = Blueprint(
     "pages",
@@ -33,14 +33,13 @@ SECURITY = {
 
 @bp.get("/")
 def show_try() -> str:
-    return render_template("try.html", model=_settings().model)
+    return render_template("try.html", model=settings().model)
 
 
 @bp.get("/jobs")
 def show_jobs() -> str:
-    settings = _settings()
     return render_template(
-        "jobs.html", model=settings.model, presets=PRESETS, datasets=sorted(DATASETS)
+        "jobs.html", model=settings().model, presets=PRESETS, datasets=sorted(DATASETS)
     )
 
 
@@ -104,8 +103,3 @@ def _is_person() -> bool:
     """Tell whether a browser follows a link: programs take anything, or name JSON."""
     named = [kind for kind, _ in request.accept_mimetypes]
     return request.method == "GET" and HTML in named and not request.path.startswith("/api/")
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["settings"]
-    return settings
