@@ -4,10 +4,10 @@ import click
 
 from inkwell.client import Client
 from inkwell.group import Group
-from inkwell.listing import as_json, named
+from inkwell.listing import named
 from inkwell.promote import reason_option, user
 from inkwell.settings import Settings
-from inkwell.tables import moment, print_json, print_table
+from inkwell.tables import as_json, moment, print_json, print_table
 
 
 @click.group(cls=Group, short_help="Aliases: list, remove, what shadows said.")

@@ -9,10 +9,9 @@ import click
 
 from inkwell.client import Client
 from inkwell.errors import InkwellError
-from inkwell.listing import as_json
 from inkwell.progress import waiting_bar
 from inkwell.settings import Settings
-from inkwell.tables import print_json, print_table
+from inkwell.tables import as_json, print_json, print_table
 
 PIXELS = 784
 OCTETS = "application/octet-stream"

@@ -7,10 +7,9 @@ import click
 
 from inkwell.client import Answer, Client
 from inkwell.group import Group
-from inkwell.listing import as_json
 from inkwell.progress import busy_bar
 from inkwell.settings import Settings
-from inkwell.tables import moment, print_json, print_table
+from inkwell.tables import as_json, moment, print_json, print_table
 
 a_path = click.Path(exists=True, path_type=Path)
 a_file = click.Path(exists=True, dir_okay=False, path_type=Path)

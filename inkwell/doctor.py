@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -10,12 +11,12 @@ import click
 
 from inkwell.client import Client, ServiceError
 from inkwell.errors import InkwellError
-from inkwell.listing import as_json
 from inkwell.settings import Settings
-from inkwell.tables import print_json, print_table
+from inkwell.tables import as_json, print_json, print_table
 
 GOOD, POOR, BAD = "ok", "mind", "wrong"
 LEAST_FREE = 2 * 2**30  # bytes: a version is some 1 MB, MNIST 55 MB
+SLOW_SECONDS = 1.0  # to answer: probes wait for 3 in compose, for 5 in Kubernetes
 BLAS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -32,7 +33,7 @@ class Finding(NamedTuple):
 @as_json
 @click.pass_obj
 def doctor(settings: Settings, as_json: bool) -> None:
-    """Look at service, Redis, workers, store, disk, token and BLAS threads; say what to change.
+    """Look at service, time-outs, Redis, workers, store, disk, token, BLAS threads; advise.
 
     Exits with 1 where something is wrong.
     """
@@ -95,11 +96,13 @@ def _blas(settings: Settings) -> Finding:
 
 
 def _service(client: Client, settings: Settings) -> Iterator[Finding]:
+    asked_at = time.perf_counter()
     if not client.live():
         advice = "start one with `inkwell up`, or set INKWELL_URL"
         yield Finding("service", BAD, f"nobody answers at {client.url}", advice)
         return
     yield Finding("service", GOOD, client.url)
+    yield _time_outs(time.perf_counter() - asked_at)
     yield _asked("model", lambda: _readiness(client.readiness()))
     try:
         system = client.system()
@@ -107,6 +110,14 @@ def _service(client: Client, settings: Settings) -> Iterator[Finding]:
         yield Finding("Redis", BAD, str(error))
         return
     yield from _queue(system)
+
+
+def _time_outs(seconds: float) -> Finding:
+    finding = f"an answer takes {1000 * seconds:,.0f} ms"
+    if seconds > SLOW_SECONDS:
+        advice = "probes give up after 3 s: more cores, or longer time-outs"
+        return Finding("time-outs", POOR, finding, advice)
+    return Finding("time-outs", GOOD, finding)
 
 
 def _asked(what: str, ask: Callable[[], Finding]) -> Finding:

@@ -6,10 +6,9 @@ import click
 
 from inkwell.client import Client
 from inkwell.group import Group
-from inkwell.listing import as_json
 from inkwell.progress import counting_bar
 from inkwell.settings import Settings
-from inkwell.tables import moment, print_json, print_table
+from inkwell.tables import as_json, moment, print_json, print_table
 
 the_model = click.option("--model", help="Model that answered.  [default: INKWELL_MODEL]")
 

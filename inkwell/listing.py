@@ -8,10 +8,8 @@ import click
 from inkwell.client import Answer, Client
 from inkwell.job_handle import datasets
 from inkwell.settings import Settings
-from inkwell.tables import moment, print_json, print_table
+from inkwell.tables import as_json, moment, print_json, print_table
 from inkwell.watching import epochs, reason
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 
 
 @click.command()

@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from inkwell.client import Client
-from inkwell.listing import as_json, named
+from inkwell.listing import named
 from inkwell.settings import Settings
-from inkwell.tables import print_json
+from inkwell.tables import as_json, print_json
 
 a_version = click.IntRange(min=1)
 alias_option = click.option("--alias", default="live", show_default=True, help="What to move.")

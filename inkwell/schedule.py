@@ -8,9 +8,8 @@ from inkwell.client import Answer, Client
 from inkwell.group import Group
 from inkwell.job_handle import datasets
 from inkwell.job_options import job_options, train_config
-from inkwell.listing import as_json
 from inkwell.settings import Settings
-from inkwell.tables import moment, print_json, print_table
+from inkwell.tables import as_json, moment, print_json, print_table
 
 
 @click.group(cls=Group, short_help="Retraining by the clock: add, list, show, remove.")

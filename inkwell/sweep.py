@@ -9,11 +9,10 @@ import click
 from inkwell.client import Answer, Client
 from inkwell.group import Group
 from inkwell.job_options import job_options, train_config
-from inkwell.listing import as_json
 from inkwell.progress import sweep_bar
 from inkwell.settings import Settings
 from inkwell.sweep_handle import Sweep
-from inkwell.tables import moment, print_json, print_table
+from inkwell.tables import as_json, moment, print_json, print_table
 from inkwell.watching import follow
 
 METRICS = ("validation_accuracy", "validation_loss", "loss")

@@ -14,6 +14,8 @@ from rich.text import Text
 # In a pipe no line is folded or cut: programs read it.
 PIPE_WIDTH = 10_000
 
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+
 
 def console() -> Console:
     """Return a console on stdout as it is now."""

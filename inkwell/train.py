@@ -8,10 +8,9 @@ import click
 from inkwell.client import Answer, Client
 from inkwell.errors import InkwellError
 from inkwell.job_options import job_options, train_config
-from inkwell.listing import as_json
 from inkwell.progress import progress_bar
 from inkwell.settings import Settings
-from inkwell.tables import print_json
+from inkwell.tables import as_json, print_json
 from inkwell.watching import EpochLines, failure, follow, outcome
 
 

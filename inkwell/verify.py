@@ -5,8 +5,9 @@ import sys
 
 import click
 
-from inkwell.listing import as_json
+from inkwell.progress import busy_bar
 from inkwell.settings import Settings
+from inkwell.tables import as_json
 from inkwell.up import package_folder
 
 
@@ -22,9 +23,18 @@ def verify(context: click.Context, model: str, version: str, as_json: bool) -> N
     the weights are the same, 1 where something differs, 2 where that cannot be told.
     """
     settings: Settings = context.obj
-    ended = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "worker.verify", model, version, *(["--json"] if as_json else [])],
-        env=settings.for_processes(settings.redis_url or ""),
-        cwd=package_folder("worker"),
-    )
-    context.exit(ended.returncode)
+    command = [sys.executable, "-m", "worker.verify", model, version]
+    with (
+        busy_bar(f"verifying {model} {version}"),
+        subprocess.Popen(  # noqa: S603 - our own program
+            [*command, "--json"] if as_json else command,
+            env=settings.for_processes(settings.redis_url or ""),
+            cwd=package_folder("worker"),
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None  # noqa: S101 - stdout is a pipe
+        for line in process.stdout:
+            click.echo(line, nl=False)
+    context.exit(process.returncode)

@@ -6,9 +6,8 @@ import click
 
 from inkwell.client import Answer, Client
 from inkwell.group import Group
-from inkwell.listing import as_json
 from inkwell.settings import Settings
-from inkwell.tables import moment, print_json, print_table
+from inkwell.tables import as_json, moment, print_json, print_table
 
 FORMATS = ("onnx", "npz", "safetensors")
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from inkwell import doctor
+
 Call = Callable[..., Result]
 
 ONE = {"label": "7", "probability": 0.9981}
@@ -498,7 +500,10 @@ def findings(inkwell: Call, code: int, **options: Any) -> dict[str, tuple[str, s
     return {one["what"]: (one["state"], one["finding"]) for one in json.loads(answered.stdout)}
 
 
-def test_doctor_finds_nothing_where_all_is_well(service: Any, inkwell: Call) -> None:
+def test_doctor_finds_nothing_where_all_is_well(
+    service: Any, inkwell: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "SLOW_SECONDS", float("inf"))
     service.on("GET /livez", {"status": "alive"})
     service.on("GET /readyz", READY)
     service.on("GET /api/v1/system", {"waiting": {"normal": 1}, "workers": [WORKER]})
@@ -510,7 +515,10 @@ def test_doctor_finds_nothing_where_all_is_well(service: Any, inkwell: Call) -> 
     assert set(found) >= {"store", "disk", "admin token", "BLAS threads", "Redis", "workers"}
 
 
-def test_doctor_says_what_is_wrong_and_ends_with_one(service: Any, inkwell: Call) -> None:
+def test_doctor_says_what_is_wrong_and_ends_with_one(
+    service: Any, inkwell: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "SLOW_SECONDS", 0.0)
     service.on("GET /livez", {"status": "alive"})
     service.on("GET /readyz", READY | {"ready": False, "reason": "None is live."}, 503)
     service.on("GET /api/v1/system", {"waiting": {"normal": 1}, "workers": []})
@@ -521,6 +529,7 @@ def test_doctor_says_what_is_wrong_and_ends_with_one(service: Any, inkwell: Call
     assert found["workers"][0] == "wrong"
     assert found["BLAS threads"][0] == "mind"
     assert found["admin token"][0] == "mind"
+    assert found["time-outs"][0] == "mind"
 
 
 def test_doctor_tells_of_redis_and_of_a_service_that_is_away(
