@@ -44,7 +44,7 @@ class Augmentation:
     smoothing : float
         Standard deviation of that Gaussian in pixels; theirs is 4.
     thickness : float
-        At most 1: from so much of a pixel thinner to so much thicker all around, strokes become.
+        Pixels, at most 1, by which strokes become thinner or thicker at each side.
     """
 
     shift: float = 0.0
@@ -243,6 +243,10 @@ def thicken(pictures: Pixels, pixels: Floats) -> Pixels:
     pictures : uint8 array (n, side, side)
     pixels : float array (n,)
         -1 to 1, at each side of a stroke.
+
+    Returns
+    -------
+    changed : uint8 array (n, side, side)
     """
     thicker = pixels > 0
     goal = np.empty_like(pictures)

@@ -7,7 +7,10 @@ from nncore.errors import ShapeError
 
 
 def accuracy(predictions: Ints, labels: Ints) -> float:
-    """Return the share, 0-1, of `predictions` that equal `labels`; both int arrays (n,), n > 0."""
+    """Return the share, 0-1, of `predictions` that equal `labels`, both int arrays (n,).
+
+    Raises ShapeError where their lengths differ, or are 0.
+    """
     if predictions.shape != labels.shape or not len(labels):
         raise ShapeError(
             f"Expected two arrays of one length, not empty; got shapes {predictions.shape} "
@@ -29,6 +32,11 @@ def confusion_matrix(predictions: Ints, labels: Ints, classes: int) -> Ints:
     -------
     counts : int array (classes, classes)
         Row: true class; column: predicted class. Sums to n.
+
+    Raises
+    ------
+    ShapeError
+        If the lengths differ.
     """
     if predictions.shape != labels.shape:
         raise ShapeError(f"Shapes differ: {predictions.shape} and {labels.shape}.")

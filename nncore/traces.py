@@ -19,7 +19,6 @@ class Trace(NamedTuple):
     trace_id: str
     span_id: str
     flags: str = "00"
-    parent_id: str | None = None  # the span that this one is part of
 
     @classmethod
     def begin(cls) -> "Trace":
@@ -42,8 +41,8 @@ class Trace(NamedTuple):
         return cls(trace_id, span_id, flags)
 
     def child(self) -> "Trace":
-        """Return a new span of the same trace, part of this one."""
-        return Trace(self.trace_id, _new_span_id(), self.flags, self.span_id)
+        """Return a new span of the same trace."""
+        return Trace(self.trace_id, _new_span_id(), self.flags)
 
     def header(self) -> str:
         """Return the ``traceparent`` by which others take up the trace."""

@@ -204,7 +204,10 @@ def _regularize(network: Network, recipe: Recipe) -> None:
 
 
 def _average(network: Network, state: TrainingState, recipe: Recipe) -> None:
-    """Move the average towards the parameters; quickly at first, when they are still far off."""
+    """Move the average towards the parameters; quickly at first, when they are still far off.
+
+    Source: TensorFlow's ``ExponentialMovingAverage``, which bounds the decay so by its step.
+    """
     if state.average is not None and recipe.average is not None:
         decay = min(recipe.average, (1 + state.step) / (10 + state.step))
         state.average *= decay

@@ -17,9 +17,6 @@ import numpy as np
 
 from worker.outcomes import FINISHED, outcome_of
 
-log = logging.getLogger(__name__)
-
-
 # Of a task apart: a worker that waits longer for its store counts as lost (`jobs.executions`).
 MOST_SECONDS_APART = 10.0
 WARM_UP = np.ones((512, 512), np.float32)
