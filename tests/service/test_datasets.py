@@ -14,8 +14,8 @@ from PIL import Image
 from nncore.dataset_store import DatasetStore
 from nncore.feedback import Feedback
 from nncore.framing import frame_digit
+from service import dataset_bodies, picture_folders
 from service import datasets as module
-from service import picture_folders
 from tests.conftest import publish
 
 ADDRESS = "/api/v1/datasets/mine"
@@ -302,6 +302,16 @@ def test_a_file_that_lies_in_no_folder_is_left_out_and_told(upload):
 
     assert [out["file"] for out in report["left_out"]] == ["README.md"]
     assert "lies in no folder" in report["left_out"][0]["reason"]
+
+
+def test_more_pictures_than_an_upload_may_have_are_refused(upload, client, monkeypatch):
+    monkeypatch.setattr(dataset_bodies, "MOST_PICTURES", 2)
+
+    response = upload(zipped({f"1/{n}.png": picture(1) for n in range(3)}), "application/zip")
+
+    assert response.status_code == 413
+    assert "1 to 2 pictures" in response.json["detail"]
+    assert client.get(ADDRESS).status_code == 404
 
 
 def test_a_process_that_is_killed_while_it_reads_pictures_is_told(upload, client, monkeypatch):
