@@ -5,6 +5,7 @@ import pytest
 
 from tests.browser.conftest import PHONE, WIDE
 from tests.browser.test_jobs_page import give_token
+from tests.stack import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
@@ -52,6 +53,26 @@ def test_a_split_is_told_with_its_shares(stack, open_page):
     assert page.inner_text("#live") == f"Versions {told} are live"
     assert page.inner_text("#rollback") == "Roll back to what was before"
     assert f"live is version {told}, after 1, by api" in page.inner_text("#history li >> nth=0")
+
+
+def test_where_a_shadow_disagrees_is_counted_and_shown(stack, open_page):
+    alias, shadows = "/api/v1/models/digits/aliases/live", "/api/v1/models/digits/shadows"
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 784), np.uint8)
+    octets = {"Content-Type": "application/octet-stream"}
+    stack.client.put(alias, json={"version": 1, "shadow": 2}).raise_for_status()
+    stack.client.post("/api/v1/predict", content=pixels.tobytes(), headers=octets)
+    stack.client.put(alias, json={"version": 1}).raise_for_status()
+    wait_for(lambda: stack.client.get(shadows).json()["shadows"], what="the shadow")
+    (told,) = stack.client.get(shadows).json()["shadows"]
+
+    page = open_page(f"{stack.url}/models/digits")
+
+    page.wait_for_selector("#shadows figure")
+    agreed = (
+        f"Version 2 agrees with version 1 on {100 * told['agreement']:.2f}\u00a0% of 300 pictures."
+    )
+    assert agreed in page.inner_text("#shadows")
+    assert page.locator("#shadows figure").count() == len(told["disagreements"]) > 0
 
 
 def test_all_of_it_is_done_by_keyboard_alone(stack, open_page):

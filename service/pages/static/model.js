@@ -2,22 +2,25 @@
 
 import { address, change, page, send } from "./api.js";
 import { byId, count, element, moment, percent, showProblem, showUnknown } from "./elements.js";
+import { showShadows } from "./shadows.js";
 
 const ACTOR = "the page";
 const model = byId("model").dataset.model;
 let rows = [];
 
 async function show() {
-  const [known, { aliases }, first, { history }] = await Promise.all([
+  const [known, { aliases }, first, { history }, { shadows }] = await Promise.all([
     send(address("models", model)),
     send(address("models", model, "aliases")),
     send(`${address("models", model, "versions")}?limit=20`),
     send(address("models", model, "history")),
+    send(address("models", model, "shadows")),
   ]);
   byId("model").hidden = false;
   showLive(known.live, aliases.find(({ alias }) => alias === "live"));
   rows = first.versions;
   showVersions(first.next_cursor);
+  showShadows(shadows);
   byId("history").replaceChildren(...history.reverse().map(moved));
 }
 
