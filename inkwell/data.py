@@ -70,18 +70,16 @@ def list_datasets(settings: Settings, as_json: bool) -> None:
         return
     print_table(
         ["data set", "labels", "train", "test", "uploaded"],
-        (
-            (
-                one["name"],
-                _labels(one),
-                f"{one['train_rows']:,}",
-                f"{one['test_rows']:,}",
-                moment(one.get("created_at")) if one["uploaded"] else "comes with Inkwell",
-            )
-            for one in answer["datasets"]
-        ),
+        (_row(one) for one in answer["datasets"]),
         empty="No data sets.",
     )
+
+
+def _row(one: Answer) -> tuple[str, ...]:
+    if "error" in one:
+        return one["name"], one["error"], "", "", ""
+    since = moment(one["created_at"]) if one["uploaded"] else "comes with Inkwell"
+    return one["name"], _labels(one), f"{one['train_rows']:,}", f"{one['test_rows']:,}", since
 
 
 @data.command()

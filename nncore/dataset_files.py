@@ -55,8 +55,8 @@ class DatasetFolders:
             shutil.rmtree(staging, ignore_errors=True)
         return True
 
-    def delete(self, name: str, manifest: dict[str, Any]) -> None:
-        """Remove a data set."""
+    def delete(self, name: str, manifest: dict[str, Any] | None) -> None:
+        """Remove a data set, whatever its manifest says."""
         removed = stage(self._path)
         (self._path / name).rename(removed / name)
         shutil.rmtree(removed)
@@ -93,9 +93,10 @@ class DatasetObjects:
         self._store.remove([key])
         return False
 
-    def delete(self, name: str, manifest: dict[str, Any]) -> None:
-        """Remove a data set."""
-        self._store.remove([_manifest_key(name), _data_key(name, manifest)])
+    def delete(self, name: str, manifest: dict[str, Any] | None) -> None:
+        """Remove a data set; where its manifest is None, the data stay for `remove_unfinished`."""
+        data = [] if manifest is None else [_data_key(name, manifest)]
+        self._store.remove([_manifest_key(name), *data])
 
     def remove_unfinished(self, seconds: float) -> None:
         """Remove data that no manifest names and that were put longer ago than `seconds`."""
@@ -109,6 +110,8 @@ class DatasetObjects:
             return key == _data_key(name, json.loads(self.manifest(name)))
         except FileNotFoundError:
             return False
+        except (ValueError, KeyError, TypeError):
+            return True  # perhaps: it is damaged
 
 
 def _manifest_key(name: str) -> str:

@@ -16,6 +16,7 @@ from nncore.names import is_model_name
 from nncore.object_store import ObjectStore, Store
 from nncore.training import Examples
 
+NEEDED = {"labels", "train_rows", "test_rows", "sha256", "created_at"}  # of a manifest
 ARRAYS = ("train_pixels", "train_labels", "test_pixels", "test_labels")
 
 
@@ -55,8 +56,8 @@ class DatasetStore:
             raise self._not_found(name) from None
         except ValueError as error:
             raise CorruptVersionError(f"manifest.json of data set {name!r}: {error}") from None
-        if not isinstance(values, dict):
-            raise CorruptVersionError(f"manifest.json of data set {name!r} is no object.")
+        if not isinstance(values, dict) or not values.keys() >= NEEDED:
+            raise CorruptVersionError(f"manifest.json of data set {name!r} is not what was kept.")
         return values
 
     def spec(self, name: str) -> DatasetSpec:
@@ -123,8 +124,12 @@ class DatasetStore:
         return train, test
 
     def delete(self, name: str) -> None:
-        """Remove a data set. Raises NotFoundError."""
-        self._files.delete(name, self.manifest(name))
+        """Remove a data set, a damaged one too. Raises NotFoundError."""
+        try:
+            manifest = self.manifest(name)
+        except CorruptVersionError:
+            manifest = None
+        self._files.delete(name, manifest)
 
     def _not_found(self, name: str) -> NotFoundError:
         known = ", ".join((*DATASETS, *self.names()))

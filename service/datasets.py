@@ -7,6 +7,7 @@ from flask import Blueprint, Response, url_for
 
 from nncore.dataset_store import DatasetExistsError, DatasetStore
 from nncore.datasets import DATASETS, FEEDBACK, DatasetSpec
+from nncore.errors import RegistryError
 from nncore.names import check_model_name
 from service.answers import answer
 from service.context import content, store
@@ -17,6 +18,7 @@ from service.tokens import admin_only
 
 bp = Blueprint("datasets", __name__, url_prefix="/api/v1/datasets")
 
+IN_SHORT = ("labels", "train_rows", "test_rows", "sha256", "created_at")
 WAITING_SECONDS = 5.0  # for another upload; pictures take long, and who waits holds a thread
 
 _reading = threading.Lock()  # two uploads at once would take twice the memory
@@ -50,15 +52,9 @@ def upload_dataset(dataset: str) -> Response:
 
 @bp.get("")
 def list_datasets() -> Response:
-    uploaded = DatasetStore(store())
-    listed = [{"name": name, "uploaded": False, **_view(spec)} for name, spec in DATASETS.items()]
-    for name in uploaded.names():
-        manifest = uploaded.manifest(name)
-        listed.append(
-            {"name": name, "uploaded": True, **_view(uploaded.spec(name))}
-            | {key: manifest[key] for key in ("sha256", "created_at")}
-        )
-    return answer({"datasets": listed})
+    kept = DatasetStore(store())
+    built_in = [{"name": name, "uploaded": False, **_view(spec)} for name, spec in DATASETS.items()]
+    return answer({"datasets": [*built_in, *(_in_short(kept, name) for name in kept.names())]})
 
 
 @bp.get("/<dataset>")
@@ -79,6 +75,16 @@ def delete_dataset(dataset: str) -> Response:
 
 def _view(spec: DatasetSpec) -> dict[str, Any]:
     return {"labels": spec.labels, "train_rows": spec.train_rows, "test_rows": spec.test_rows}
+
+
+def _in_short(kept: DatasetStore, name: str) -> dict[str, Any]:
+    """Return a line about an uploaded data set; of one that is damaged, what is wrong."""
+    line = {"name": name, "uploaded": True}
+    try:
+        manifest = kept.manifest(name)
+    except RegistryError as error:
+        return line | {"error": str(error)}
+    return line | {key: manifest[key] for key in IN_SHORT}
 
 
 def _taken(name: str) -> Problem:

@@ -213,7 +213,9 @@ SCHEMAS: dict[str, Schema] = {
     "Dataset": {
         "allOf": [ref("DatasetInShort"), thing(format=TEXT, report=thing(warnings=listing(TEXT)))]
     },
-    "Datasets": thing(datasets=listing(ref("DatasetInShort"))),
+    "Datasets": thing(
+        datasets=listing({"anyOf": [ref("DatasetInShort"), thing(name=TEXT, error=TEXT)]})
+    ),
     "Feedback": strict(
         thing(
             {

@@ -62,6 +62,20 @@ def test_models_as_json_holds_the_versions_of_each(inkwell: Call) -> None:
     assert (model["name"], model["versions"]) == ("digits", VERSIONS)
 
 
+def test_data_sets_are_listed_and_a_damaged_one_with_what_is_wrong(
+    service: Any, inkwell: Call
+) -> None:
+    digits = {"name": "digits", "uploaded": False, "labels": ["0", "1"]}
+    digits |= {"train_rows": 1437, "test_rows": 360}
+    mine = {"name": "mine", "uploaded": True, "error": "manifest.json is not what was kept."}
+    service.on("GET /api/v1/datasets", {"datasets": [digits, mine]})
+
+    rows = inkwell("data", "list").stdout.splitlines()[1:]
+
+    assert re.split("  +", rows[0]) == ["digits", "0 1", "1,437", "360", "comes with Inkwell"]
+    assert rows[1].strip().split(maxsplit=1) == ["mine", "manifest.json is not what was kept."]
+
+
 def test_history_lists_the_moves_with_who_and_why(service: Any, inkwell: Call) -> None:
     first = {"at": "2026-11-21T10:00:00Z", "alias": "live", "from": None, "to": 1}
     back = {"at": "2026-11-22T10:00:00Z", "alias": "live", "from": 2, "to": 1}

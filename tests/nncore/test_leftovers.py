@@ -137,3 +137,19 @@ def test_data_in_a_bucket_that_no_manifest_names_go(bucket, remove_at_once):
 
     assert DatasetStore(bucket).load("whole")
     assert len(list(bucket.keys("datasets"))) == 3
+
+
+def test_a_damaged_data_set_in_a_bucket_keeps_nothing_else_and_can_be_deleted(
+    bucket, remove_at_once
+):
+    save(bucket, "damaged")
+    save(bucket, "half", seed=1)
+    bucket.remove(["datasets/half.json"])
+    bucket.write("datasets/damaged.json", b"{")
+
+    remove_at_once(bucket)
+    assert len(list(bucket.keys("datasets"))) == 2
+    DatasetStore(bucket).delete("damaged")
+    remove_at_once(bucket)
+
+    assert not list(bucket.keys("datasets"))

@@ -409,11 +409,21 @@ def test_a_job_on_an_uploaded_data_set_is_checked_against_it(upload, client, adm
     assert post(dataset=[]).status_code == post(dataset=["mnist", "mnist"]).status_code == 422
 
 
-def test_a_data_set_that_is_damaged_is_told(upload, settings, client):
+@pytest.mark.parametrize("manifest", ["{", "{}", "[]"])
+def test_a_data_set_that_is_damaged_is_told_hides_no_other_and_can_be_deleted(
+    upload, settings, client, admin, manifest
+):
     upload(npz(x=PIXELS, y=LABELS))
-    (settings.store / "datasets/mine/manifest.json").write_text("{")
+    (settings.store / "datasets/mine/manifest.json").write_text(manifest)
+
+    *others, damaged = client.get("/api/v1/datasets").json["datasets"]
 
     assert client.get(ADDRESS).status_code == 503
+    assert [one["name"] for one in others] == ["digits", "mnist", "xor"]
+    assert damaged["name"] == "mine"
+    assert damaged["error"].startswith("manifest.json of data set 'mine'")
+    assert client.delete(ADDRESS, headers=admin).status_code == 204
+    assert client.get(ADDRESS).status_code == 404
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ async function listOlder() {
 /** Offers the data sets that were uploaded, beside those that come with Inkwell. */
 async function listDatasets() {
   const { datasets } = await send(address("datasets"));
-  const names = datasets.filter(({ uploaded }) => uploaded).map(({ name }) => name);
+  const names = datasets.filter(({ uploaded, error }) => uploaded && !error).map(({ name }) => name);
   form.elements.dataset.append(...names.map((name) => element("option", {}, name)));
 }
 
