@@ -12,6 +12,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as property_settings
 
 from nncore.classifier import Classifier
@@ -27,12 +28,16 @@ from nncore.scaling import PixelScaler
 from nncore.training import Examples
 from tests.s3_server import S3Server
 
-# How long an example takes is the machine's affair.
-property_settings.register_profile("untimed", deadline=None)
-property_settings.load_profile("untimed")
+# How long examples take is the machine's affair, and what decides whether work lands is not chance.
+property_settings.register_profile(
+    "steady", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+property_settings.load_profile("steady")
 
-# What is started in the background of a script ignores Ctrl-C, and so would all that tests start.
+# What is started in the background of a script ignores Ctrl-C, and what `nohup` starts the end of
+# its terminal. So would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # The folders whose files take longest: they begin first, so that at the end nobody waits for one.
 LONG = ("compose", "integration", "browser", "chaos", "monitoring", "worker", "pictures")

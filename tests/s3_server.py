@@ -55,7 +55,7 @@ class S3Server:
         }
         self._server = _run(SERVE, self._behind)
         self.start()
-        httpx.put(f"{self.url}/{BUCKET}").raise_for_status()
+        httpx.put(f"{self.url}/{BUCKET}", timeout=60).raise_for_status()
 
     def store_url(self, prefix):
         """Return what INKWELL_STORE is to be, so that a store has a prefix of its own."""
@@ -63,14 +63,15 @@ class S3Server:
 
     def keys(self, prefix):
         """Return the keys of all objects below a prefix, as anybody may list them."""
-        found = httpx.get(f"{self.url}/{BUCKET}", params={"list-type": 2, "prefix": prefix})
+        params = {"list-type": 2, "prefix": prefix}
+        found = httpx.get(f"{self.url}/{BUCKET}", params=params, timeout=60)
         parts = found.raise_for_status().text.split("<Key>")[1:]
         return [part.partition("</Key>")[0] for part in parts]
 
     def start(self):
         """Be there again, with all that was there."""
         self._door = _run(DOOR, self.port, self._behind)
-        wait_for(self._answers, seconds=60, what="the S3 server to begin")
+        wait_for(self._answers, what="the S3 server to begin")
 
     def stop(self):
         """Break off every request, and take none."""

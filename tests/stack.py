@@ -23,15 +23,16 @@ TRAIN_SECONDS = 360
 
 
 # The kernel hands out ports from 32768 on: one chosen there may be gone when it is used, which for
-# a container is minutes later. Tests that run beside each other have 2,000 each.
-_ports = itertools.count(random.randrange(2000))
-_first_port = 10_000 + 2000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+# a container is minutes later. Processes that test beside each other share those below.
+_port_count = 22_000 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_ports = itertools.count(random.randrange(_port_count))
+_first_port = 10_000 + _port_count * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 
 def free_port():
     """Return a port that nobody listens at, and that no other test is given."""
     while True:
-        port = _first_port + next(_ports) % 2000
+        port = _first_port + next(_ports) % _port_count
         with contextlib.suppress(OSError), socket.socket() as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(("127.0.0.1", port))
@@ -68,15 +69,15 @@ def stat_of(pid):
 
 
 def children(parent):
-    """Return the processes that `parent` started and that still run."""
+    """Return the processes that `parent` started and that still run, the oldest first."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):  # it ended meanwhile
-                state, ppid = stat_of(entry.name)[:2]
-                if int(ppid) == parent and state not in "ZX":
-                    found.append(int(entry.name))
-    return found
+                fields = stat_of(entry.name)
+                if int(fields[1]) == parent and fields[0] not in "ZX":
+                    found.append((int(fields[19]), int(entry.name)))  # began at, number
+    return [number for _, number in sorted(found)]
 
 
 class Api:
@@ -91,9 +92,14 @@ class Api:
     def post(self, **config):
         """Post a job and return it."""
         payload = {"model": "digits", "dataset": "digits", "epochs": 5} | config
-        response = self.client.post("/api/v1/jobs", json=payload)
-        assert response.status_code == 202, response.text
-        return response.json()
+        taken = wait_for(lambda: self._take(payload), what="Redis")
+        assert taken.is_success, taken.text
+        return taken.json()
+
+    def _take(self, payload):
+        """Post a job. Return None where Redis did not answer in time: its disk may be busy."""
+        answer = self.client.post("/api/v1/jobs", json=payload)
+        return None if answer.status_code == 503 else answer
 
     def job(self, job_id):
         return self.client.get(f"/api/v1/jobs/{job_id}").json()
@@ -155,6 +161,7 @@ class Stack(Api):
             "--bind": "127.0.0.1",
             "--save": "",
             "--appendonly": "yes",
+            "--appendfsync": "no",  # it outlives processes, not the machine; a busy disk stalls it
             "--dir": str(self.folder),
         }
         self.run("redis", [redis_binary(), *itertools.chain(*options.items())])
@@ -213,7 +220,7 @@ class Stack(Api):
         for name, process in self.processes.items():
             if job.get("status") == "started" and str(process.pid) == numbers[-1]:
                 # For a moment a worker may have another, younger one that looks after the store.
-                return next(((name, pid) for pid in sorted(children(process.pid))), None)
+                return next(((name, pid) for pid in children(process.pid)), None)
         return None
 
     def _redis_listens(self):

@@ -22,6 +22,7 @@ from tests.stack import TOKEN
 
 MODEL = "digits"
 OCTETS = {"Content-Type": "application/octet-stream"}
+SECONDS_TO_BEGIN = 180  # until a process of its own reads
 
 
 class Published(NamedTuple):
@@ -39,9 +40,11 @@ def publish_at_once(store, workers, each, disturb=None):
     has seen nothing.
     """
     context = get_context("spawn")
-    done = context.Manager().Event()
+    manager = context.Manager()
+    began, done = manager.Event(), manager.Event()
     with ProcessPoolExecutor(workers + 1, mp_context=context) as pool:
-        reading = pool.submit(poll, store, done)
+        reading = pool.submit(poll, store, began, done)
+        began.wait(SECONDS_TO_BEGIN)
         publishing = pool.map(publish_many, [store] * workers, [each] * workers)
         if disturb:
             disturb()
@@ -67,9 +70,10 @@ def publish_once(store, seed):
             time.sleep(0.1)
 
 
-def poll(store, done):
+def poll(store, began, done):
     """Load the newest version again and again; return how often, and what went wrong."""
     registry, polls, errors = Registry(store), 0, []
+    began.set()
     while not done.is_set():
         number = None
         try:

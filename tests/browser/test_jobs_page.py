@@ -1,12 +1,13 @@
 """The pages of jobs: starting one, watching it, stopping it, going on with it."""
 
 import contextlib
+import os
 import signal
 
 import pytest
 
 from tests.browser.conftest import PHONE
-from tests.stack import TOKEN
+from tests.stack import TOKEN, wait_for
 
 ROWS = "document.querySelectorAll('#rows tr').length"
 STATUS = "document.querySelector('#rows .status').textContent"
@@ -23,31 +24,34 @@ def give_token(page, token=TOKEN):
 @contextlib.contextmanager
 def held_up(process):
     """Let a process stand still: a job ends sooner than a page opens where much else runs."""
-    process.send_signal(signal.SIGSTOP)
+    os.kill(process, signal.SIGSTOP)
     try:
         yield
     finally:
-        process.send_signal(signal.SIGCONT)
+        os.kill(process, signal.SIGCONT)
 
 
 def test_a_job_is_started_its_curve_grows_and_its_version_appears(stack, open_page):
     page = open_page(f"{stack.url}/jobs")
 
-    page.fill("[name=epochs]", "100")
+    page.fill("[name=epochs]", "200")
     page.fill("[name=seed]", "11")
     page.select_option("[name=promote]", "never")
-    with held_up(stack.processes["worker"]):
+    with held_up(stack.processes["worker"].pid):
         page.click("text=Start >> nth=-1")
         give_token(page)
         page.wait_for_url("**/jobs/*-*")
         page.wait_for_selector("#job:visible")
-    page.wait_for_selector("#loss polyline")
-    points = "document.querySelector('#loss polyline.first').points.numberOfItems"
-    few = page.evaluate(points)
+    job_id = page.url.rpartition("/")[2]
+    wait_for(lambda: len(stack.job(job_id)["history"]) > 1, what="the beginning of a curve")
+    with held_up(stack.horse(job_id)[1]):
+        page.wait_for_selector("#loss polyline")
+        points = "document.querySelector('#loss polyline.first').points.numberOfItems"
+        few = page.evaluate(points)
     page.wait_for_function(f"n => {points} > n", arg=few)
     page.wait_for_selector("#outcome:visible")
 
-    assert page.evaluate(points) == 100
+    assert page.evaluate(points) == 200
     assert "of the test images right. It did not go live" in page.inner_text("#outcome")
     page.click("#outcome a")
     page.wait_for_selector("#version:visible")
@@ -201,7 +205,7 @@ def test_a_sweep_shows_its_trials_as_a_table_and_a_plot(stack, open_page):
     page = open_page(f"{stack.url}/jobs")
 
     page.click("#sweeps a")
-    page.wait_for_selector("#outcome:visible", timeout=60_000)
+    page.wait_for_selector("#outcome:visible")
 
     assert page.url.endswith(sweep["id"])
     trials = page.locator("#trials tr").all_inner_texts()

@@ -89,7 +89,7 @@ def test_the_pixels_that_the_network_sees_and_those_that_decided_are_shown(stack
         inked = 40 < np.count_nonzero(seen > 128) < 250
         return framed and inked and heat.max() == 255 and not heat[seen.ravel() == 0].any()
 
-    wait_for(decided, 60, "the pixels that decided")
+    wait_for(decided, what="the pixels that decided")
 
 
 def test_an_answer_to_a_drawing_that_is_gone_is_dropped(stack, open_page):
@@ -116,10 +116,10 @@ def test_the_bars_do_not_wait_for_what_decided(stack, open_page):
 
     draw(page, "7")
     answer_is(page, "7")
-    wait_for(lambda: page.wait_for_timeout(10) or held, 60, "the request for what decided")
+    wait_for(lambda: page.wait_for_timeout(10) or held, what="the request for what decided")
     moved, heat = page.locator("#bars .best").count(), painted(page, "heat").max()
     page.unroute("**/predict?outputs=*saliency")  # and those that are held go on
-    wait_for(lambda: painted(page, "heat").max() == 255, 60, "the pixels that decided")
+    wait_for(lambda: painted(page, "heat").max() == 255, what="the pixels that decided")
 
     assert (moved, heat) == (1, 0)
 
@@ -139,7 +139,7 @@ def test_the_versions_are_listed_with_the_first_answer_of_a_service_that_was_awa
     held = []
     page.route("**/versions?limit=*", lambda route: held.append(route))
     page.goto(stack.url)
-    wait_for(lambda: page.wait_for_timeout(10) or held, 60, "the request for the versions")
+    wait_for(lambda: page.wait_for_timeout(10) or held, what="the request for the versions")
     stack.kill("service", signal.SIGTERM)
     page.unroute("**/versions?limit=*")  # and the one that is held goes on
     page.wait_for_selector("#problem:has-text('The service does not answer')")
@@ -214,7 +214,7 @@ def test_a_photograph_that_is_dropped_is_read_and_its_digit_marked(stack, open_p
     )
 
     answer_is(page, "4")
-    wait_for(lambda: painted(page, "seen").any(), 60, "the picture that the network sees")
+    wait_for(lambda: painted(page, "seen").any(), what="the picture that the network sees")
 
 
 def test_a_picture_is_pasted(stack, open_page):

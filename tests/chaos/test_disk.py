@@ -58,7 +58,8 @@ def read_only(stack):
 
 
 def remount(store, how):
-    assert mount("-o", f"remount,{how}", str(store)).returncode == 0
+    # It is refused while somebody writes there.
+    wait_for(lambda: mount("-o", f"remount,{how}", str(store)).returncode == 0, what=how)
 
 
 @contextlib.contextmanager

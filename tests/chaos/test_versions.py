@@ -15,7 +15,7 @@ from tests.stack import wait_for
 pytestmark = pytest.mark.integration
 
 WEIGHTS, MANIFEST = "weights.safetensors", "manifest.json"
-TOLD = 60  # seconds, on a busy machine: each process looks every five
+TOLD = 180  # seconds, on a busy machine: each process looks every five
 
 
 def weights_corrupted(folder, other):
@@ -110,7 +110,7 @@ def told(stack, files):
 
 def look_anew(stack):
     """Return what the process says that a new connection comes to."""
-    return httpx.get(f"{stack.url}/readyz").json()
+    return httpx.get(f"{stack.url}/readyz", timeout=60).json()
 
 
 def folder_of(stack, model, number):

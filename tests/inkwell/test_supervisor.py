@@ -47,11 +47,13 @@ with locked(Path(store)) as lock:
         guard.dismiss()
 """
 
-HELLO = "import os, signal, time; print('pid', os.getpid()); "
+IMPORTS = "import os, signal, time; "
+HELLO = IMPORTS + "print('pid', os.getpid()); "
 OBEDIENT = HELLO + "time.sleep(1000)"
 STUBBORN = HELLO + "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf'); time.sleep(1000)"
-LAST_WORDS = HELLO + (
-    "signal.signal(signal.SIGTERM, lambda *_: (print('bye'), os._exit(0))); time.sleep(1000)"
+LAST_WORDS = (
+    f"{IMPORTS}signal.signal(signal.SIGTERM, lambda *_: (print('bye'), os._exit(0)));"
+    " print('pid', os.getpid()); time.sleep(1000)"
 )
 # As RQ's worker does with a job: a child that leaves the process group.
 PARENT = HELLO + (
@@ -63,7 +65,7 @@ Supervise = Callable[..., Any]
 
 @pytest.fixture
 def supervise(tmp_path: Path, start: Callable[..., Any]) -> Supervise:
-    def start_stages(*stages: list[str], grace: float = 5.0) -> Any:
+    def start_stages(*stages: list[str], grace: float = 60.0) -> Any:
         return start("-c", SUPERVISE, str(tmp_path), str(grace), *map(json.dumps, stages))
 
     return start_stages

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from inkwell import AsyncClient, Client, NotFinished, ServiceError
 from nncore.framing import frame_digit
-from tests.stack import TOKEN
+from tests.stack import TOKEN, TRAIN_SECONDS, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -52,22 +52,20 @@ def test_pictures_are_read_one_or_many(client, images):
 
 
 def test_a_job_is_trained_stopped_resumed_and_waited_for(client):
-    job = client.train(dataset="digits", epochs=3000, seed=4, promote="never")
-    while len(job.history) < 2:
-        pass
+    job = client.train(dataset="digits", epochs=100_000, seed=4, promote="never")
+    wait_for(lambda: len(job.history) >= 2, what="two epochs")
     assert client.find_job(job.stop().id).id == job.id
-    while job.refresh().status == "started":
-        pass
+    wait_for(lambda: job.refresh().status == "stopped", what="its end")
     assert job.resume().status == "queued"
     job.stop()
 
-    done = client.train(dataset="digits", epochs=2, seed=5, promote="never").wait(120)
+    done = client.train(dataset="digits", epochs=2, seed=5, promote="never").wait(TRAIN_SECONDS)
 
     assert client.version("digits", done.result["version"]).manifest["job_id"] == done.id
 
 
 def test_versions_are_promoted_and_rolled_back_by_the_async_client(stack, client):
-    client.train(dataset="digits", epochs=1, seed=6, promote="never").wait(120)
+    client.train(dataset="digits", epochs=1, seed=6, promote="never").wait(TRAIN_SECONDS)
 
     async def move():
         async with AsyncClient(stack.url, TOKEN) as both:
@@ -94,7 +92,7 @@ def test_versions_are_promoted_and_rolled_back_by_the_async_client(stack, client
 
 def test_versions_share_an_alias_and_are_fetched_as_files_by_both_clients(stack, client):
     newest, before = (
-        client.train(epochs=1, promote="never", seed=seed).wait(120).result["version"]
+        client.train(epochs=1, promote="never", seed=seed).wait(TRAIN_SECONDS).result["version"]
         for seed in (11, 12)
     )
 
@@ -123,17 +121,18 @@ def test_versions_share_an_alias_and_are_fetched_as_files_by_both_clients(stack,
 def test_a_sweep_is_at_hand_with_its_trials_and_its_best(client):
     base = {"epochs": 1, "promote": "never"}
 
-    sweep = client.sweep(base, grid={"batch_size": [32, 64]}).wait(240)
+    sweep = client.sweep(base, grid={"batch_size": [32, 64]}).wait(TRAIN_SECONDS)
 
     assert {row["parameters"]["batch_size"] for row in sweep.trials} == {32, 64}
     assert sweep.best == sweep.trials[0]
     assert sweep.result["version"]
     assert "<td>batch_size</td><td>validation_accuracy</td>" in sweep._repr_html_()
     assert [one["id"] for one in client.sweeps()["sweeps"]] == [sweep.id]
-    drawn = client.sweep(base, random={"seed": {"low": 0, "high": 9, "integer": True}}, trials=2)
+    seeds = {"seed": {"low": 0, "high": 9, "integer": True}}
+    drawn = client.sweep(base | {"epochs": 100_000}, random=seeds, trials=2)
     assert drawn.stop().status == "stopping"
     with pytest.raises(NotFinished, match="stopped"):
-        drawn.wait(60)
+        drawn.wait(TRAIN_SECONDS)
 
 
 def test_data_feedback_and_schedules_come_and_go(client, images):
@@ -172,7 +171,7 @@ def test_the_async_client_sweeps_and_keeps_data_feedback_and_schedules(stack, im
     async def use():
         async with AsyncClient(stack.url, TOKEN) as both:
             sweep = await both.sweep({"epochs": 1, "promote": "never"}, grid={"seed": [1, 2]})
-            found = await (await both.find_sweep(sweep.id)).wait(240)
+            found = await (await both.find_sweep(sweep.id)).wait(TRAIN_SECONDS)
             with pytest.raises(ServiceError, match="has ended"):
                 await found.stop()
             kept = await both.add_feedback(images[0], 0)
@@ -192,7 +191,8 @@ def test_the_async_client_sweeps_and_keeps_data_feedback_and_schedules(stack, im
 
 
 def test_a_version_that_no_alias_names_is_deleted(client):
-    version = client.train(epochs=1, promote="never", seed=9).wait(120).result["version"]
+    done = client.train(epochs=1, promote="never", seed=9).wait(TRAIN_SECONDS)
+    version = done.result["version"]
 
     client.delete_version("digits", version)
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from nncore.registry import Registry
+from service.arrivals import GATHERED, QUICK
 from tests.conftest import publish
 from tests.stack import ROOT, Stack, children, wait_for
 
@@ -20,6 +21,9 @@ pytestmark = pytest.mark.integration
 
 APP = "service.wsgi:app"
 OCTETS = {"Content-Type": "application/octet-stream"}
+# A large body has a minute to come once it has begun, a small one ten seconds.
+BEGUN, ROWS = bytes(GATHERED), QUICK // 784 + 1
+REST = bytes(784 * ROWS - GATHERED)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,7 @@ def stack(tmp_path_factory):
 
 def exchange(stack, request, *, close_writing=False):
     """Send raw bytes; return all that comes back."""
-    with socket.create_connection(("127.0.0.1", stack.port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", stack.port), 60) as connection:
         connection.sendall(request)
         if close_writing:
             connection.shutdown(socket.SHUT_WR)
@@ -149,7 +153,7 @@ def test_a_killed_process_is_replaced_and_the_others_go_on(stack):
     os.kill(before[0], signal.SIGKILL)
 
     assert httpx.post(
-        f"{stack.url}/api/v1/predict", content=bytes(784), headers=OCTETS, timeout=30
+        f"{stack.url}/api/v1/predict", content=bytes(784), headers=OCTETS, timeout=60
     ).is_success
     wait_for(lambda: len(set(children(master)) - set(before)) == 1, what="a new process")
 
@@ -177,18 +181,18 @@ def test_a_graceful_stop_finishes_the_requests_in_flight_and_refuses_new_connect
 
     def ask_slowly():
         def body():
-            yield bytes(400)
+            yield BEGUN
             told.set()
             refused.wait(60)
-            yield bytes(384)
+            yield REST
 
-        answers.append(
-            httpx.post(f"{stack.url}/api/v1/predict", content=body(), headers=OCTETS, timeout=30)
-        )
+        length = {"Content-Length": str(784 * ROWS)}
+        address = f"{stack.url}/api/v1/predict"
+        answers.append(httpx.post(address, content=body(), headers=OCTETS | length, timeout=60))
 
     def is_refused():
         try:
-            socket.create_connection(("127.0.0.1", stack.port), 10).close()
+            socket.create_connection(("127.0.0.1", stack.port), 60).close()
         except ConnectionRefusedError:
             return True
 
@@ -198,7 +202,7 @@ def test_a_graceful_stop_finishes_the_requests_in_flight_and_refuses_new_connect
     told.wait(60)
     stack.processes["service"].send_signal(signal.SIGTERM)
     # While the one request is under way: a connection that is taken and never served is lost.
-    wait_for(is_refused, 8, "connections to be refused")
+    wait_for(is_refused, 25, "connections to be refused")  # gunicorn gives the request 30
     refused.set()
     asking.join()
     stack.processes["service"].wait(90)
@@ -208,14 +212,15 @@ def test_a_graceful_stop_finishes_the_requests_in_flight_and_refuses_new_connect
 
 
 def test_a_service_that_drains_is_not_ready_and_still_answers(ending):
-    stack = ending(INKWELL_DRAIN_SECONDS="5")
+    stack = ending(INKWELL_DRAIN_SECONDS="10")
 
     # Each request over a connection of its own: it is who connects meanwhile that must be answered.
-    with httpx.Client(base_url=stack.url, headers={"Connection": "close"}) as client:
+    closed = {"Connection": "close"}
+    with httpx.Client(base_url=stack.url, headers=closed, timeout=60) as client:
         stack.processes["service"].send_signal(signal.SIGTERM)
         ready = wait_for(lambda: (answer := client.get("/readyz")).status_code == 503 and answer)
         answers = [
-            client.post("/api/v1/predict", content=bytes(784), headers=OCTETS) for _ in range(20)
+            client.post("/api/v1/predict", content=bytes(784), headers=OCTETS) for _ in range(10)
         ]
     stack.processes["service"].wait(90)
 
@@ -226,15 +231,15 @@ def test_a_service_that_drains_is_not_ready_and_still_answers(ending):
 
 def test_processes_that_outlive_their_master_make_room_for_the_next(ending):
     stack = ending()
-    with socket.create_connection(("127.0.0.1", stack.port), 10) as client:
+    with socket.create_connection(("127.0.0.1", stack.port), 60) as client:
         head = f"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: {OCTETS['Content-Type']}"
-        client.sendall(f"{head}\r\nContent-Length: 784\r\n\r\n".encode())
+        client.sendall(f"{head}\r\nContent-Length: {784 * ROWS}\r\n\r\n".encode() + BEGUN)
         stack.kill("service")
 
         stack.start_service()  # while one of the processes waits for the rest of a request
         wait_for(lambda: stack.log("service").count("Listening at") == 2, what="the next master")
 
-        client.sendall(bytes(784))
+        client.sendall(REST)
         assert client.recv(100).startswith(b"HTTP/1.1 200 OK")
 
 

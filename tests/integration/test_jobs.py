@@ -135,6 +135,7 @@ def test_an_order_that_the_job_cannot_follow_is_told(stack, order):
 
 def test_a_job_that_waits_is_canceled_and_can_be_resumed(stack):
     first = stack.post(epochs=100_000)
+    stack.wait(first["id"], ["started"])
     waiting = stack.post(epochs=1)
 
     canceled = stack.client.post(f"/api/v1/jobs/{waiting['id']}/stop").json()

@@ -58,6 +58,8 @@ def test_no_request_gets_a_500_or_an_answer_outside_the_document(stack, tmp_path
             "--phases=examples,fuzzing",
             f"--max-examples={EXAMPLES}",
             "--seed=1",
+            "--request-timeout=60",
+            "--suppress-health-check=too_slow",
             f"--checks={','.join(CHECKS)}",
             # After it every model would rightly answer 503.
             "--exclude-path-regex=/unload$",

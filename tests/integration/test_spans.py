@@ -184,7 +184,9 @@ def test_each_process_sends_what_it_has_answered_before_it_ends(tmp_path, collec
         gunicorn = stack.processes["service"].pid
         wait_for(lambda: len(children(gunicorn)) == 2, what="both processes")
         for _ in range(50):  # connections of their own: to both processes
-            answer = httpx.post(f"{stack.url}/api/v1/predict", content=bytes(784), headers=OCTETS)
+            answer = httpx.post(
+                f"{stack.url}/api/v1/predict", content=bytes(784), headers=OCTETS, timeout=60
+            )
             assert answer.status_code == 200
         stack.kill("service", signal.SIGTERM)
     finally:

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from tests.stack import wait_for
+from tests.stack import TRAIN_SECONDS, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -37,7 +37,7 @@ def ended(stack, sweep_id):
         sweep = show(stack, sweep_id)
         return sweep if sweep["times"]["ended_at"] else None
 
-    return wait_for(there, 300, "the sweep")
+    return wait_for(there, TRAIN_SECONDS, "the sweep")
 
 
 def table(sweep):
@@ -57,11 +57,12 @@ def kill_one_trial(stack, sweep_id):
     """Kill the process of a trial in the middle of its run."""
 
     def killed():
-        trials = [row["job"] for row in show(stack, sweep_id)["trials"]]
-        running = [(job, found[1]) for job in trials if (found := stack.running(job))]
-        if not running:
+        rows = show(stack, sweep_id)["trials"]
+        job = next((row["job"] for row in rows if row["status"] == "started"), None)
+        found = job and stack.running(job)
+        if not found:
             return False
-        job, process = running[0]
+        _, process = found
         with contextlib.suppress(ProcessLookupError):  # it has just ended
             os.kill(process, signal.SIGKILL)
         wait_for(lambda: stack.job(job)["status"] != "started", what="its end")

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.integration
 
 
 def test_the_system_tells_of_jobs_that_wait_and_of_the_worker_that_has_one(stack):
-    running = stack.post(epochs=2000, seed=1)
+    running = stack.post(epochs=100_000, seed=1)
     stack.wait(running["id"], ["started"])
     waiting = stack.post(epochs=1, seed=2, priority="high")
 

@@ -50,7 +50,7 @@ class Prometheus:
         file = stack.folder / "prometheus.yml"
         file.write_text(yaml.safe_dump(config))
         address = f"127.0.0.1:{free_port()}"
-        self.api = httpx.Client(base_url=f"http://{address}/api/v1", timeout=30)
+        self.api = httpx.Client(base_url=f"http://{address}/api/v1", timeout=60)
         data = stack.folder / "prometheus"
         command = ["prometheus", f"--config.file={file}", f"--storage.tsdb.path={data}"]
         stack.run("prometheus", [*command, f"--web.listen-address={address}"])
@@ -132,7 +132,7 @@ def test_an_alert_fires_by_the_real_rules(busy_stack):
 
 
 def test_dashboard_and_alerts_ask_for_metrics_that_there_are(busy_stack):
-    text = httpx.get(f"{busy_stack.url}/metrics").text
+    text = httpx.get(f"{busy_stack.url}/metrics", timeout=60).text
     kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
     there = set(kinds) | {
         f"{name}_{part}"
