@@ -24,9 +24,9 @@ down: ## stop what `make up` started
 # Tests start hundreds of processes of ours: what the first has compiled, the others need not.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Many tests wait for processes: two workers a core. A file's tests stay in one worker. The files come in
+# Many tests wait for processes: three workers a core. A file's tests stay in one worker. The files come in
 # order of tests/conftest.py, the long ones first: xdist's own begins with those of many tests, mostly short.
-PYTEST := $(BIN)/python -m pytest --numprocesses $(shell expr 2 \* $$(nproc)) --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --numprocesses $(shell expr 3 \* $$(nproc)) --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/developed ## run every test
 	@$(PYTEST)

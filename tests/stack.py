@@ -213,6 +213,11 @@ class Stack(Api):
         """Return the worker that runs a job, by name, and the process in which it does."""
         return wait_for(lambda: self.running(job_id), what=f"job {job_id} to run")
 
+    def stand_still(self, job_id):
+        """Let a job be under way until it is stopped, and take no core meanwhile."""
+        wait_for(lambda: self.job(job_id)["history"], what="an epoch")
+        os.kill(self.horse(job_id)[1], signal.SIGSTOP)
+
     def running(self, job_id):
         """Return the same, or None where the job does not run just now."""
         job = self.job(job_id)

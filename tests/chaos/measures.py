@@ -9,6 +9,7 @@ from tests.load import Load
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "1.5"))  # of each fault; `make chaos` takes more
 WINDOW = 4  # seconds: 800 predictions, eight of them slower than the 99th percentile
 ROUNDS = max(int(SECONDS / WINDOW), 1)
+CALM = SECONDS / ROUNDS if SECONDS > WINDOW else 0.2  # seconds without a fault, to compare with
 
 
 class Disturbed:
@@ -41,7 +42,7 @@ def disturb(url, fault, meanwhile=lambda: None):
     seen = Disturbed()
     for _ in range(ROUNDS):
         with Load(url) as load:
-            time.sleep(SECONDS / ROUNDS)
+            time.sleep(CALM)
         seen.calm.append(load)
         with Load(url) as load, fault():
             ends = time.monotonic() + SECONDS / ROUNDS

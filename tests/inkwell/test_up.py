@@ -18,6 +18,11 @@ from inkwell.cli import main
 from inkwell.client import Client
 from inkwell.sessions import members, wait_until
 from inkwell.settings import Settings
+from nncore.classifier import Classifier
+from nncore.registry import Registry
+from tests.pictures.photographs import photographs
+from tests.pictures.reading import see
+from tests.stack import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -26,12 +31,15 @@ Start = Callable[..., Any]
 
 
 def environment(store: Path) -> dict[str, str]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = str(server.getsockname()[1])
     unset = {name: "" for name in os.environ if name.startswith("INKWELL_")}
     return unset | {
-        **{"INKWELL_STORE": str(store), "INKWELL_PORT": port, "INKWELL_WEB_WORKERS": "1"},
-        **{"INKWELL_HOST": "127.0.0.1", "INKWELL_URL": "", "INKWELL_REDIS_URL": ""},
+        **{"INKWELL_STORE": str(store), "INKWELL_PORT": str(free_port())},
+        **{
+            "INKWELL_WEB_WORKERS": "1",
+            "INKWELL_HOST": "127.0.0.1",
+            "INKWELL_URL": "",
+            "INKWELL_REDIS_URL": "",
+        },
     }
 
 
@@ -80,6 +88,14 @@ def test_the_first_start_trains_a_model_and_says_where_to_look(stack: Stack) -> 
     assert "training a first one" in stack.up.text
     assert re.search(r"digits version 1, test accuracy 0\.9\d+, promoted", stack.up.text)
     assert f"token    in {stack.settings.token_file}" in stack.up.text
+
+
+def test_what_the_first_start_trained_reads_pictures(stack: Stack) -> None:
+    network = Classifier.of(Registry(stack.settings.store).load("digits", 1))
+
+    read, _ = see(photographs(100, 1)).right(network)
+
+    assert read.mean() >= 0.85  # 100 photographs by hand, says the requirement
 
 
 def test_the_printed_one_liner_answers(stack: Stack, start: Start) -> None:
@@ -226,7 +242,7 @@ def test_down_stops_everything_and_the_next_start_finds_the_model(
     again = stack.call("down")
     assert (again.exit_code, again.output) == (0, f"Nothing runs on {stack.settings.store}.\n")
     second = Stack(start, stack.environ)
-    second.up.wait_for(READY, seconds=180)
+    second.up.wait_for(READY, seconds=360)
     assert "training a first one" not in second.up.text
     assert second.call("jobs").stdout == jobs
     second.up.send(signal.SIGINT)
@@ -235,7 +251,7 @@ def test_down_stops_everything_and_the_next_start_finds_the_model(
 
 def test_no_orphan_stays_when_up_is_killed(tmp_path: Path, start: Start) -> None:
     stack = Stack(start, environment(tmp_path / "var"))
-    stack.up.wait_for("epoch ", seconds=180)
+    stack.up.wait_for("epoch ", seconds=360)
     running = stack.sessions()
 
     stack.up.send(signal.SIGKILL)

@@ -12,7 +12,7 @@ from tests.stack import Stack, wait_for
 
 pytestmark = pytest.mark.integration
 
-REQUESTS = 400
+REQUESTS = 200
 
 
 @pytest.fixture(scope="module")

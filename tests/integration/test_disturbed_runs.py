@@ -12,7 +12,7 @@ from tests.stack import TRAIN_SECONDS, Stack, wait_for
 
 pytestmark = pytest.mark.integration
 
-RUN = {"epochs": 120, "augment": {"shift": 1}, "promote": "always"}  # some seconds
+RUN = {"epochs": 80, "augment": {"shift": 1}, "promote": "always"}  # some seconds
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,9 @@ def test_a_job_asked_to_stop_while_its_worker_dies_stops(tmp_path):
         stack.start()
         job = stack.post(epochs=100_000)
         stack.wait_for_progress(job["id"])
+        _, horse = stack.horse(job["id"])
         stack.kill("worker")
+        os.kill(horse, signal.SIGKILL)  # it would train on meanwhile
         stack.client.post(f"/api/v1/jobs/{job['id']}/stop").raise_for_status()
         stack.start_worker()
 

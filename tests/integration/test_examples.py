@@ -101,7 +101,12 @@ def test_the_commands_of_the_readme_get_the_answers_that_stand_there(console, mn
     play("README.md", console)
 
 
-def test_the_commands_of_the_api_document_work(console, first):
+def test_the_commands_and_programs_of_the_api_document_work(console, first, folder):
+    run_commands(console, first)
+    run_programs(console, first, folder)
+
+
+def run_commands(console, first):
     job = first.client.get("/api/v1/jobs").json()["jobs"][0]["id"]
     for seed in (1, 2):
         first.train(epochs=1, seed=seed, promote="never")
@@ -112,7 +117,7 @@ def test_the_commands_of_the_api_document_work(console, first):
         assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
 
 
-def test_the_programs_of_the_api_document_work(console, first, folder):
+def run_programs(console, first, folder):
     for name, path in (("onnx", "export?format=onnx"), ("npz", "export?format=npz")):
         got = first.client.get(f"/api/v1/models/digits/versions/1/{path}").raise_for_status()
         (folder / f"digits-v1.{name}").write_bytes(got.content)

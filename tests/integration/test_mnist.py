@@ -69,7 +69,7 @@ class Asking(threading.Thread):
         self.stopping = threading.Event()
 
     def run(self):
-        with httpx.Client(base_url=self.url, timeout=30) as client:
+        with httpx.Client(base_url=self.url, timeout=60) as client:
             while not self.stopping.is_set():
                 try:
                     response = client.post("/api/v1/predict", content=self.body, headers=OCTETS)
@@ -85,7 +85,7 @@ def test_a_second_version_takes_over_under_load_without_one_failed_request(
     asking = [Asking(stack.url, mnist_test.pixels[:16]) for _ in range(4)]
     for thread in asking:
         thread.start()
-    second = stack.train(dataset="mnist", epochs=2, seed=1, promote="always")
+    second = stack.train(epochs=10, promote="always")
     after = [_version(stack) for _ in range(50)]
     for thread in asking:
         thread.stopping.set()
@@ -110,5 +110,5 @@ def test_the_old_version_is_back_at_the_next_request(stack, first):
 def _version(stack):
     """Ask over a new connection, so that any process may take it."""
     return httpx.post(
-        f"{stack.url}/api/v1/predict", content=bytes(784), headers=OCTETS, timeout=30
+        f"{stack.url}/api/v1/predict", content=bytes(784), headers=OCTETS, timeout=60
     ).json()["version"]

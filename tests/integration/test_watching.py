@@ -62,7 +62,7 @@ def test_who_has_seen_the_end_need_not_come_again(stack):
 
 
 def test_a_stream_outlives_the_process_of_its_job(stack):
-    job = stack.post(epochs=150, augment={"shift": 1})
+    job = stack.post(epochs=80, augment={"shift": 1})
     told = []
     watching = threading.Thread(target=lambda: told.extend(events(stack, job["id"])))
     watching.start()
@@ -70,7 +70,7 @@ def test_a_stream_outlives_the_process_of_its_job(stack):
     os.kill(stack.horse(job["id"])[1], signal.SIGKILL)
     watching.join()
 
-    assert [data["epoch"] for _, event, data in told if event == "epoch"] == list(range(1, 151))
+    assert [data["epoch"] for _, event, data in told if event == "epoch"] == list(range(1, 81))
     assert told[-1][2]["status"] == "finished"
 
 
@@ -105,7 +105,7 @@ def narrow(tmp_path_factory):
 def test_streams_are_limited_leave_predictions_their_thread_and_end_with_the_process(narrow):
     narrow.train(epochs=1)
     job = narrow.post(epochs=100_000)
-    narrow.wait_for_progress(job["id"])
+    narrow.stand_still(job["id"])
     address = f"{narrow.url}/api/v1/jobs/{job['id']}/events"
 
     with httpx.stream("GET", address, timeout=60) as one, httpx.stream("GET", address, timeout=60):
@@ -133,6 +133,7 @@ def test_streams_are_limited_leave_predictions_their_thread_and_end_with_the_pro
 def test_a_stream_that_is_closed_makes_room_for_another(narrow):
     narrow.train(epochs=1)
     job = narrow.post(epochs=100_000)
+    narrow.stand_still(job["id"])
     address = f"{narrow.url}/api/v1/jobs/{job['id']}/events"
 
     for _ in range(4):

@@ -1,10 +1,8 @@
 """A real Prometheus reads the real stack: queries of the dashboard, rules, names of metrics."""
 
 import math
-import os
 import re
 import shutil
-import signal
 import socket
 
 import httpx
@@ -80,7 +78,7 @@ def busy_stack(tmp_path_factory):
         _damage(running, "damaged")
         assert _predict(running, "damaged").status_code == 503
         _send_no_http(running)
-        _stand_still(running, running.post(epochs=100_000, batch_size=1)["id"])
+        running.stand_still(running.post(epochs=100_000, batch_size=1)["id"])
         running.post(epochs=1, seed=7)  # waits
         with Load(running.url, clients=1, body=bytes(784 * ROWS)):
             yield running
@@ -88,12 +86,6 @@ def busy_stack(tmp_path_factory):
         running.stop()
         if running.prometheus:
             running.prometheus.api.close()
-
-
-def _stand_still(stack, job_id):
-    """Let a job be under way for as long as the tests last, and take no core meanwhile."""
-    wait_for(lambda: stack.job(job_id)["history"], what="an epoch")
-    os.kill(stack.horse(job_id)[1], signal.SIGSTOP)
 
 
 def _damage(stack, model):
