@@ -16,6 +16,8 @@ from nncore.arrays import Floats, Pixels
 GREY = 40  # added to brightness that is divided by, so that noise in the dark counts little
 STRONG = 99.5  # percentile of the pixels that stand out as ink does
 MEDIAN_WINDOW = 15  # of the small picture that `lightness` looks at
+PLAIN = 2  # grey levels: no more are between two places of a screen's background
+PLAIN_RIM, PLAIN_AREA = 0.6, 0.25  # so much of a picture's rim, and of all of it, is background
 
 
 class Ink(NamedTuple):
@@ -29,7 +31,7 @@ class Ink(NamedTuple):
     seen: Floats
 
 
-def find_ink(picture: Pixels, window: int, *, light: bool) -> Ink:
+def find_ink(picture: Pixels, window: int, *, light: bool, paper: Pixels | None = None) -> Ink:
     """Return the ink of a picture.
 
     Parameters
@@ -39,7 +41,23 @@ def find_ink(picture: Pixels, window: int, *, light: bool) -> Ink:
         Pixels; what is wider is paper.
     light : bool
         Whether the ink is lighter than the paper.
+    paper : uint8 array (3,), optional
+        The colour of all paper, if that is known; strokes may be of any width then.
     """
+    if paper is None:
+        under, brightest = _paper(picture, window, light=light)
+    else:
+        under = (np.minimum if light else np.maximum)(picture, paper)
+        brightest = np.full(picture.shape[:2], max(picture.max(), paper.max()))
+    difference = (picture - under if light else under - picture).astype(np.float32)
+    bright = brightest.astype(np.float32) + GREY
+    difference /= bright[..., None]
+    strength = difference @ _colour(difference)
+    return Ink(strength, _mean(under) / bright, _mean(picture) / bright)
+
+
+def _paper(picture: Pixels, window: int, *, light: bool) -> tuple[Pixels, Pixels]:
+    """Return the paper under the ink (h, w, 3), and how bright it is at most around (h, w)."""
     window |= 1
     # What lies at the edge goes on beyond it: a table around the paper is no stroke.
     around = np.pad(picture, ((window, window), (window, window), (0, 0)), mode="edge")
@@ -48,14 +66,24 @@ def find_ink(picture: Pixels, window: int, *, light: bool) -> Ink:
         darkest = _running(np.minimum, around, window)
         paper = _running(np.maximum, darkest, window)
     else:
-        paper = _running(np.minimum, brightest, window)
+        paper = brightest = _running(np.minimum, brightest, window)
     inner = (slice(window, -window),) * 2
-    paper, brightest = paper[inner], _brightest(brightest[inner])
-    difference = (picture - paper if light else paper - picture).astype(np.float32)
-    bright = brightest.astype(np.float32) + GREY
-    difference /= bright[..., None]
-    strength = difference @ _colour(difference)
-    return Ink(strength, _mean(paper) / bright, _mean(picture) / bright)
+    return paper[inner], _brightest(brightest[inner])
+
+
+def plain_paper(small: Floats) -> Pixels | None:
+    """Return the colour uint8 (3,) of a screen's background, None for photographs.
+
+    Parameters
+    ----------
+    small : float32 array (h, w, 3)
+        Every so many pixels of a picture: some 32 a side.
+    """
+    paper = np.median(_rim(small), axis=0)
+    plain = np.abs(small - paper).max(axis=2, keepdims=True) <= PLAIN
+    if _rim(plain).mean() < PLAIN_RIM or plain.mean() < PLAIN_AREA:
+        return None
+    return paper.astype(np.uint8)
 
 
 def lightness(small: Floats) -> float:
@@ -66,7 +94,7 @@ def lightness(small: Floats) -> float:
     small : float32 array (h, w, 3)
         A picture of some 32 pixels a side.
     """
-    rim = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
+    rim = _rim(small)
     paper = np.median(rim, axis=0)
     drawn = (np.abs(rim - paper).max(axis=1) < 4).mean() > 0.8
     if not (drawn and (np.abs(small - paper).max(axis=2) < 8).mean() > 0.5):
@@ -76,6 +104,11 @@ def lightness(small: Floats) -> float:
     strong = size > 0.5 * np.percentile(size, 98)
     lighter = (difference.sum(axis=2) * middle(size.shape))[strong]
     return float(lighter.sum() / max(np.abs(lighter).sum(), 1e-9))
+
+
+def _rim(small: Any) -> Any:
+    """Return the outermost pixels of a picture (h, w, n): (2 h + 2 w, n)."""
+    return np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
 
 
 def middle(shape: tuple[int, ...]) -> Floats:

@@ -114,7 +114,7 @@ def _close_up(image: Image.Image, sight: Sight, area: Area, side: int) -> CloseU
         STROKES * sight.digit.stroke * scale * closer, FINE_STROKE * side, BROAD_STROKE * side
     )
     expected = _expected(sight.digit, area, scale, pixels.shape)
-    ink = find_ink(pixels, int(window), light=sight.light)
+    ink = find_ink(pixels, int(window), light=sight.light, paper=sight.paper)
     ink = without_lines(ink, beside=expected).ink
     digit = find_digit(ink, expected=expected)
     return CloseUp(ink, digit, closer, _alike(digit, expected) if digit else 0.0)

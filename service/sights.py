@@ -8,7 +8,7 @@ from PIL import Image
 
 from nncore.arrays import Pixels
 from service.finding import Digit, find_digit, grown, lies_on_one_paper
-from service.ink import Ink, find_ink, lightness
+from service.ink import Ink, find_ink, lightness, plain_paper
 from service.lines import Line, without_lines
 from service.problems import Problem
 
@@ -29,13 +29,15 @@ LEAST_SCORE = 0.15  # of blank sheets, plain ones have less; of 400 faint, small
 class Sight(NamedTuple):
     """A digit that was seen in a picture; whether its ink is lighter than the paper.
 
-    `lined` tells whether printed lines may be in it.
+    `lined` tells whether printed lines may be in it; `paper` is the colour that it is drawn on,
+    uint8 (3,), None in a photograph.
     """
 
     score: float
     digit: Digit
     light: bool
     lined: bool
+    paper: Pixels | None = None
 
     def contains(self, other: "Sight") -> bool:
         """Tell whether `other` is a stroke, or less, of this digit."""
@@ -43,7 +45,7 @@ class Sight(NamedTuple):
         return (
             self.light == other.light
             and not self.lined
-            and (others.at_edge or not own.at_edge)
+            and (others.at_edge or not own.at_edge or self.paper is not None)
             and own.worth > WHOLE * others.worth
             and own.strength > LIKE * others.strength
             and bool(own.mask[others.mask].mean() > 0.9)
@@ -79,25 +81,28 @@ class Sight(NamedTuple):
 def look(image: Image.Image) -> Sight:
     """Return the best of what may be a digit in the whole picture."""
     picture = np.asarray(resized(image, COARSE))
-    light = lightness(np.asarray(resized(image, SMALL), np.float32))
-    sights = [sight for sight in _sights(picture, light) if sight.score >= LEAST_SCORE]
+    small = resized(image, SMALL)
+    light = lightness(np.asarray(small, np.float32))
+    # Single pixels: means would have no noise, which tells photographs from drawings.
+    paper = plain_paper(np.asarray(image.resize(small.size, Image.Resampling.NEAREST), np.float32))
+    sights = [sight for sight in _sights(picture, light, paper) if sight.score >= LEAST_SCORE]
     return _best(sights, light)
 
 
-def _sights(picture: Pixels, light: float) -> Iterator[Sight]:
+def _sights(picture: Pixels, light: float, paper: Pixels | None) -> Iterator[Sight]:
     """Yield what may be a digit in the whole picture, with fine and with broad strokes."""
     # Broad strokes are believed less, unless ink is as light or dark as the whole picture says; and
     # what shadows and the edges of a sheet cut out is as broad, but has other paper on each side.
-    for window, stoutest, weight, trust, evenness in (
-        (round(FINE_STROKE * COARSE), 2.0, 1.0, 0.4, 0),
-        (round(BROAD_STROKE * COARSE), 3.0, 0.33, 0.9, 4),
+    for window, plain, stoutest, weight, trust, evenness in (
+        (round(FINE_STROKE * COARSE), None, 2.0, 1.0, 0.4, 0),
+        (round(BROAD_STROKE * COARSE), paper, 3.0 if paper is None else 2.0, 0.33, 0.9, 4),
     ):
         for is_light in (False, True):
-            ink = find_ink(picture, window, light=is_light)
+            ink = find_ink(picture, window, light=is_light, paper=plain)
             for digit, lined in _digits(ink, stoutest):
                 believed = weight * (1 + trust * (light if is_light else -light))
                 believed *= lies_on_one_paper(ink, digit.mask) ** evenness
-                yield Sight(digit.score * believed, digit, is_light, lined)
+                yield Sight(digit.score * believed, digit, is_light, lined, plain)
 
 
 def _best(sights: list[Sight], light: float) -> Sight:

@@ -322,6 +322,41 @@ def test_the_broadest_strokes_of_a_drawing_are_kept_whole(client, label):
     np.testing.assert_allclose(picture["box"], box, atol=4)
 
 
+@pytest.mark.parametrize(("label", "thickness"), [(0, 0.26), (6, 0.2)])
+def test_strokes_may_be_of_any_width_on_a_screen(client, label, thickness):
+    ink = ink_of(label, side=160, thickness=thickness)
+    rows, columns = np.flatnonzero(ink.max(1) > 0.5), np.flatnonzero(ink.max(0) > 0.5)
+
+    _, picture = seen(client, file_of(Image.fromarray(on_paper(ink))))
+
+    box = [columns[0], rows[0], np.ptp(columns) + 1, np.ptp(rows) + 1]
+    np.testing.assert_allclose(picture["box"], box, atol=4)
+
+
+def test_a_drawing_may_touch_the_edge_of_the_screen(client):
+    ink = ink_of(2, thickness=0.12)
+    expected, _ = seen(client, file_of(Image.fromarray(on_paper(ink))))
+    lowest = np.flatnonzero(ink.max(1) > 0.5)[-1]
+
+    pixels, _ = seen(client, file_of(Image.fromarray(on_paper(ink[: lowest + 1]))))
+
+    assert likeness(pixels, expected) > 0.95
+
+
+@pytest.mark.parametrize("label", [2, 4, 7, 9])
+def test_the_edge_of_a_shadow_may_cross_a_digit(client, label):
+    pencil = on_paper(ink_of(label, thickness=0.03), 215, 120)
+    expected, _ = seen(client, file_of(Image.fromarray(pencil)))
+    sheet = np.full((400, 400), 215.0)
+    sheet[100:300, 100:300] = pencil
+    down, right = np.arange(400)[:, None], np.arange(400)
+    sheet *= 1 - 0.6 / (1 + np.exp((270 - right - down / 3) / 2))
+    noise = np.random.default_rng(1).normal(0, 3, sheet.shape)
+    picture = Image.fromarray(np.clip(sheet + noise, 0, 255).astype(np.uint8))
+
+    assert likeness(seen(client, file_of(picture))[0], expected) > 0.8
+
+
 def test_a_lit_sheet_on_a_dark_table_is_no_ink(client):
     picture = Image.new("L", (300, 400), 40)
     picture.paste(Image.new("L", (180, 300), 200), (60, 50))
@@ -349,8 +384,10 @@ def test_the_shadow_on_a_corner_of_the_sheet_is_no_digit(client, middle, share):
     expected, _ = seen(client, file_of(Image.fromarray(nine)))
     sheet = np.full((420, 300), 215.0)
     sheet[110:310, 70:270] = nine
-    picture = Image.new("L", (400, 520), 130)
-    picture.paste(Image.fromarray(shaded(sheet, middle, share).astype(np.uint8)), (50, 50))
+    table = np.full((520, 400), 130.0)
+    table[50:470, 50:350] = shaded(sheet, middle, share)
+    noise = np.random.default_rng(1).normal(0, 3, table.shape)
+    picture = Image.fromarray((table + noise).astype(np.uint8))
 
     assert likeness(seen(client, file_of(picture))[0], expected) > 0.8
 
