@@ -22,5 +22,6 @@ class DatasetSpec(NamedTuple):
 DATASETS = {
     "digits": DatasetSpec((784,), DIGIT_LABELS, 1_437, 360),
     "mnist": DatasetSpec((784,), DIGIT_LABELS, 60_000, 10_000),
+    "ones": DatasetSpec((784,), DIGIT_LABELS, 2_000, 400),  # with a flag, drawn by program
     "xor": DatasetSpec((3,), ("0", "1"), 4, 4),
 }

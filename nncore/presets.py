@@ -197,7 +197,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # What photographs are read with: docs/http-api.md, Pictures. They differ from MNIST most in
     # how thick the strokes are, and from each other in who wrote them.
     "serving": {
-        **MNIST,
+        "dataset": ["mnist", "ones"],
         "network": ACCURATE,
         "loss": {"type": "softmax_cross_entropy"},
         "optimizer": {"type": "adam", "learning_rate": 0.002},

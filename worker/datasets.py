@@ -154,6 +154,18 @@ def written_large(image: Pixels) -> Floats:
     return np.clip((ink - STROKE_INK) / STROKE_EDGE + 0.5, 0, 1)
 
 
+def load_ones(settings: Settings) -> Dataset:
+    """Return ones with a flag, 2,000 and 400, drawn by program; always the same."""
+    from worker.ones import drawn_ones  # Pillow is slow to import, and few jobs need it
+
+    spec, rng = DATASETS["ones"], np.random.default_rng(0)
+    train, test = (
+        Examples(drawn_ones(rows, rng), np.ones(rows, np.int64))
+        for rows in (spec.train_rows, spec.test_rows)
+    )
+    return Dataset("ones", train, test)
+
+
 def load_mnist(settings: Settings) -> Dataset:
     """Return MNIST, 60,000 and 10,000: from the IDX files, else the store, else OpenML."""
     if settings.mnist_dir is not None:
@@ -172,6 +184,7 @@ def load_xor(settings: Settings) -> Dataset:
 LOADERS: dict[str, Callable[[Settings], Dataset]] = {
     "digits": load_digits_framed,
     "mnist": load_mnist,
+    "ones": load_ones,
     "xor": load_xor,
 }
 

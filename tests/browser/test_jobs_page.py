@@ -159,6 +159,18 @@ def test_a_job_learns_data_of_ones_own_with_the_corrected_examples(stack, open_p
     assert posted["config"]["dataset"] == ["mine", "feedback"]
 
 
+def test_a_preset_of_two_data_sets_is_asked_for_with_both(stack, open_page):
+    page = open_page(stack.url)
+    page.evaluate("token => sessionStorage.setItem('inkwell-token', token)", TOKEN)
+    page.goto(f"{stack.url}/jobs")
+
+    with page.expect_request(lambda asked: '"serving"' in (asked.post_data or "")) as asked:
+        page.select_option("[name=preset]", "serving")
+
+    assert page.input_value("[name=dataset]") == "mnist"
+    assert asked.value.post_data_json["dataset"] == ["mnist", "ones"]
+
+
 @contextlib.contextmanager
 def a_long_job(stack):
     """Post a job that lasts until it is stopped, as it is at the end of the block."""

@@ -379,7 +379,7 @@ def test_data_sets_are_listed_with_those_that_come_with_inkwell(upload, client):
 
     listed = {row["name"]: row for row in client.get("/api/v1/datasets").json["datasets"]}
 
-    assert [*listed] == ["digits", "mnist", "xor", "mine"]
+    assert [*listed] == ["digits", "mnist", "ones", "xor", "mine"]
     assert listed["mine"]["sha256"]
     assert client.get("/api/v1/datasets/mnist").json["train_rows"] == 60_000
 

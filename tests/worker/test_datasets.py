@@ -52,6 +52,16 @@ def test_the_file_of_digits_is_what_scikit_learn_has_and_how_it_splits_it():
             np.testing.assert_array_equal(arrays[name], part, err_msg=name)
 
 
+def test_ones_are_always_the_same_and_all_differ(tmp_path):
+    one, two = (load("ones", Settings(store=tmp_path)) for _ in range(2))
+
+    assert one.sha256() == two.sha256()
+    pixels = np.concatenate([one.train.pixels, one.test.pixels])
+    assert pixels.shape == (2400, 784)
+    assert len(np.unique(pixels, axis=0)) == 2400
+    assert {*one.train.labels, *one.test.labels} == {1}
+
+
 def test_mnist_is_read_from_its_four_files(mnist_dir, tmp_path):
     mnist = load("mnist", Settings(store=tmp_path, mnist_dir=mnist_dir))
 

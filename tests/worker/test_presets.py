@@ -14,7 +14,7 @@ from worker.job_folder import JobFolder
 from worker.settings import Settings
 from worker.training import run_training
 
-OF_MNIST = [name for name in PRESETS if PRESETS[name]["dataset"] == "mnist"]
+OF_MNIST = [name for name in PRESETS if "mnist" in PRESETS[name]["dataset"]]
 QUICK = {"epochs": 2, "batch_size": 50, "dataset": "digits"}
 
 

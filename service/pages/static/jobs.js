@@ -72,8 +72,10 @@ async function listDatasets() {
 /** Returns the job as the form says it; what is left empty is the preset's or the service's choice. */
 function config() {
   const fields = Object.fromEntries(new FormData(form));
-  const dataset = fields.feedback ? [fields.dataset, "feedback"] : fields.dataset;
-  const job = { model: fields.model.trim(), dataset, promote: fields.promote };
+  const ofPreset = dataOfPreset(fields.preset);
+  const names = fields.dataset === ofPreset[0] ? ofPreset : [fields.dataset];
+  const dataset = fields.feedback ? [...names, "feedback"] : names;
+  const job = { model: fields.model.trim(), dataset: dataset.length > 1 ? dataset : dataset[0], promote: fields.promote };
   if (fields.preset) job.preset = fields.preset;
   for (const name of NUMBERS) if (fields[name].trim()) job[name] = asNumber(fields[name]);
   if (fields.learning_rate.trim()) {
@@ -81,6 +83,9 @@ function config() {
   }
   return job;
 }
+
+/** Returns the data sets that a preset trains on; it is tested with the first. */
+const dataOfPreset = (preset) => [presets[preset]?.dataset ?? []].flat();
 
 /** Returns a number, or the text where it is none: the service then says what it expected. */
 const asNumber = (text) => (Number.isNaN(Number(text)) ? text.trim() : Number(text));
@@ -136,8 +141,8 @@ async function start(event) {
 }
 
 form.elements.preset.addEventListener("change", () => {
-  const preset = presets[form.elements.preset.value];
-  if (preset) form.elements.dataset.value = preset.dataset;
+  const preset = form.elements.preset.value;
+  if (preset) form.elements.dataset.value = dataOfPreset(preset)[0];
 });
 form.addEventListener("input", checkSoon);
 form.addEventListener("submit", start);
