@@ -25,6 +25,7 @@ from nncore.idx import IdxError, read_idx
 from nncore.manifest import now
 from nncore.object_store import ObjectStore, Store
 from nncore.training import Examples
+from worker.ones import drawn_ones
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -156,8 +157,6 @@ def written_large(image: Pixels) -> Floats:
 
 def load_ones(settings: Settings) -> Dataset:
     """Return ones with a flag, 2,000 and 400, drawn by program; always the same."""
-    from worker.ones import drawn_ones  # Pillow is slow to import, and few jobs need it
-
     spec, rng = DATASETS["ones"], np.random.default_rng(0)
     train, test = (
         Examples(drawn_ones(rows, rng), np.ones(rows, np.int64))

@@ -3,19 +3,21 @@
 A network that has not seen them takes them for sevens.
 """
 
+from itertools import pairwise
+
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
 
 from nncore.arrays import Floats, Pixels
 from nncore.framing import frame_digit
 
-TALL = 48  # pixels from the top of the stem to its foot
+TALL = 32  # pixels from the top of the stem to its foot
 LEAN = 4, 7  # degrees to the right: mean and standard deviation
 FALL = 32, 65  # degrees below the horizontal: how steeply the flag falls; a seven's does less
-FLAG, WIDTH, BAR = (0.15, 0.6), (0.07, 0.17), (0.15, 0.4)  # of the stem's length
+FLAG, WIDTH, BAR = (0.15, 0.6), (0.055, 0.155), (0.15, 0.4)  # of the stem's length
 WITH_BAR = 0.15  # of all have one at the foot
 BEND = 0.025  # of a stroke's length: standard deviation of how far it is bent
-BLUR = 1  # pixels
+EDGE = 1.7  # pixels from ink to paper
+POINTS = 6  # of a stroke, joined by straight lines
 
 
 def drawn_ones(count: int, rng: np.random.Generator) -> Pixels:
@@ -24,8 +26,8 @@ def drawn_ones(count: int, rng: np.random.Generator) -> Pixels:
 
 
 def drawn_one(rng: np.random.Generator) -> Floats:
-    """Return the ink of one, 0 to 1: float32 (2 TALL, 3 TALL)."""
-    foot = np.array([1.5 * TALL, 1.5 * TALL])
+    """Return the ink of one, 0 to 1: float64 (1.5 TALL, 2 TALL)."""
+    foot = np.array([TALL, 1.25 * TALL])
     lean, fall = np.radians(rng.normal(*LEAN)), np.radians(rng.uniform(*FALL))
     top = foot + TALL * np.array([np.sin(lean), -np.cos(lean)])
     flag = top + TALL * rng.uniform(*FLAG) * np.array([-np.cos(fall), np.sin(fall)])
@@ -38,7 +40,7 @@ def drawn_one(rng: np.random.Generator) -> Floats:
 
 def _stroke(start: Floats, end: Floats, rng: np.random.Generator) -> Floats:
     """Return the points of a stroke that is a little bent: (n, 2), x before y."""
-    way = np.linspace(0, 1, 12)[:, None]
+    way = np.linspace(0, 1, POINTS)[:, None]
     along = end - start
     across = np.array([along[1], -along[0]])
     points: Floats = start + way * along + 4 * way * (1 - way) * rng.normal(0, BEND) * across
@@ -46,10 +48,17 @@ def _stroke(start: Floats, end: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _ink(strokes: list[Floats], width: float) -> Floats:
-    image = Image.new("L", (3 * TALL, 2 * TALL))
-    pen = ImageDraw.Draw(image)
-    for points in strokes:
-        pen.line([(x, y) for x, y in points], fill=255, width=round(width), joint="curve")
-        for x, y in points[[0, -1]]:
-            pen.circle((x, y), width / 2, fill=255)
-    return np.asarray(image.filter(ImageFilter.GaussianBlur(BLUR)), np.float32) / 255
+    lines = [line for points in strokes for line in pairwise(points)]
+    distance = np.min([_distance(*line) for line in lines], axis=0)
+    ink: Floats = np.clip((width / 2 - distance) / EDGE + 0.5, 0, 1)
+    return ink
+
+
+def _distance(start: Floats, end: Floats) -> Floats:
+    """Return how far each pixel is from a straight line, float64 (1.5 TALL, 2 TALL)."""
+    y, x = np.ogrid[: 3 * TALL // 2, : 2 * TALL]
+    along_x, along_y = end - start
+    x, y = x - start[0], y - start[1]
+    way = np.clip((x * along_x + y * along_y) / (along_x**2 + along_y**2), 0, 1)
+    away: Floats = np.hypot(x - way * along_x, y - way * along_y)
+    return away

@@ -419,7 +419,7 @@ def test_a_data_set_that_is_damaged_is_told_hides_no_other_and_can_be_deleted(
     *others, damaged = client.get("/api/v1/datasets").json["datasets"]
 
     assert client.get(ADDRESS).status_code == 503
-    assert [one["name"] for one in others] == ["digits", "mnist", "xor"]
+    assert [one["name"] for one in others] == ["digits", "mnist", "ones", "xor"]
     assert damaged["name"] == "mine"
     assert damaged["error"].startswith("manifest.json of data set 'mine'")
     assert client.delete(ADDRESS, headers=admin).status_code == 204
