@@ -115,12 +115,12 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             super().set_accept_enabled(enabled)
             return
         super().set_accept_enabled(False)
-        self.load.tell(self.place, TAKES_NONE)
         while self.sockets:
             listener = self.sockets.pop()
             while select.select([listener], [], [], 0)[0]:
                 self.accept(listener)
             listener.close()
+        self.load.tell(self.place, TAKES_NONE)
 
     # --- The event loop's part ---
 

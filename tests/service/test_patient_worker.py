@@ -478,12 +478,14 @@ def test_a_process_that_none_has_fewer_connections_than_takes_the_next(
     assert worker.load.fewest() == min([3, *others])
 
 
-def test_nobody_waits_for_a_process_that_ends(worker):
+def test_nobody_waits_for_a_process_that_ends(worker, connecting):
     worker.load.tell(worker.place, 0)
     worker.load.tell(1, 5)
     worker.alive = False
+    worker.sockets = [connecting]
 
     worker.set_accept_enabled(False)
     worker.wait_for_and_dispatch_events(0)
 
+    assert worker.nr_conns == 1  # it had connected before
     assert worker.load.fewest() == 5
